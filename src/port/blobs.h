@@ -1,22 +1,12 @@
 // Bytes named by their SHA-256.
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/result.h"
+#include "record/blob_ref.h"
 
 namespace harambee {
-
-// What a record says of a blob.
-struct BlobRef {
-  Digest digest;
-  std::uint64_t size = 0;
-  std::string type;  // media type
-  bool operator==(const BlobRef&) const = default;
-};
 
 class Blobs {
  public:
