@@ -1,0 +1,128 @@
+// One function a verb, one file a function. main.cpp fills the options; a verb returns the exit
+// status. Every option is documented in docs/reference-commands.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/exit_codes.h"
+#include "cli/ui.h"
+
+namespace harambee::cli {
+
+// What several verbs share.
+struct Common {
+  std::string dir;       // state; empty: ~/.local/share/harambee/… by run
+  std::string key;       // key file; empty: <dir>/key.pem, made on first use
+  std::string trainer;   // trainer command; empty: harambee-trainer beside this program
+  std::string simd;      // passed to harambee-trainer
+  unsigned threads = 0;  // 0: all cores
+  bool json = false;
+};
+
+struct KeyOptions {
+  std::string file;
+  bool json = false;
+};
+[[nodiscard]] Exit key_new(const KeyOptions& options, Ui& ui);
+[[nodiscard]] Exit key_show(const KeyOptions& options, Ui& ui);
+
+struct HubVerbOptions {
+  std::string data;
+  std::string listen = "127.0.0.1:8080";
+  std::string origin;  // empty: harambee.local/<first 8 digits of the key id>
+  std::int64_t tick_ms = 1000;
+  bool json = false;
+};
+[[nodiscard]] Exit hub(const HubVerbOptions& options, Ui& ui);
+
+struct RecipeOptions {
+  std::string file;  // show FILE
+  bool json = false;
+};
+[[nodiscard]] Exit recipe_default(const RecipeOptions& options, Ui& ui);
+[[nodiscard]] Exit recipe_show(const RecipeOptions& options, Ui& ui);
+
+struct RunOpenOptions {
+  Common common;
+  std::string hub;
+  std::string recipe;  // empty: the default recipe
+  std::vector<std::string> text;
+  std::string name = "run";
+  std::string coordinator;              // key id; empty: the maintainer's own key
+  std::vector<std::string> validators;  // key ids; empty: the maintainer's own key
+  unsigned shards = 64;
+  std::uint64_t text_bytes_max = 256ull << 20;
+};
+[[nodiscard]] Exit run_open(const RunOpenOptions& options, Ui& ui);
+
+// join, validate, coordinate: long-lived; SIGINT or SIGTERM ends them cleanly.
+struct AgentOptions {
+  Common common;
+  std::string url;
+  std::string name;          // join: the trainer's name on the join record
+  std::string cheat;         // join: "sign" flips the contribution's sign (for demonstrations)
+  std::uint64_t rounds = 0;  // join: leave after so many contributions; 0: until the run ends
+};
+[[nodiscard]] Exit join(const AgentOptions& options, Ui& ui);
+[[nodiscard]] Exit validate(const AgentOptions& options, Ui& ui);
+[[nodiscard]] Exit coordinate(const AgentOptions& options, Ui& ui);
+
+struct ReadOptions {
+  Common common;
+  std::string url;
+  std::vector<std::string> what;  // explain: KEY, RECORD or "round" N
+};
+[[nodiscard]] Exit status(const ReadOptions& options, Ui& ui);
+[[nodiscard]] Exit credits(const ReadOptions& options, Ui& ui);
+[[nodiscard]] Exit explain(const ReadOptions& options, Ui& ui);
+
+struct VerifyVerbOptions {
+  Common common;
+  std::string url;      // or
+  std::string data;     // a hub's data directory
+  std::string retrain;  // "", a number, or "all"
+  bool retrain_start = false;
+  bool no_weights = false;
+  std::uint64_t rescore = 0;
+  std::string seed;  // 64 hex digits; empty: the checkpoint's root
+};
+[[nodiscard]] Exit verify(const VerifyVerbOptions& options, Ui& ui);
+
+struct PullOptions {
+  Common common;
+  std::string url;  // …/runs/NAME or …/runs/NAME@round
+  std::string out;
+};
+[[nodiscard]] Exit pull(const PullOptions& options, Ui& ui);
+
+struct GenerateOptions {
+  Common common;
+  std::string model;
+  std::string prompt;
+  unsigned bytes = 256;
+  std::string temperature = "0.8";
+  std::string seed;  // 64 hex digits; empty: from the system's random source
+};
+[[nodiscard]] Exit generate(const GenerateOptions& options, Ui& ui);
+
+struct ConformanceOptions {
+  Common common;
+  std::vector<std::string> command;
+};
+[[nodiscard]] Exit conformance(const ConformanceOptions& options, Ui& ui);
+
+struct DemoOptions {
+  std::vector<std::string> text;  // empty: text that every machine with the build tools has
+  std::string dir = "demo-run";
+  unsigned volunteers = 4;
+  unsigned rounds = 0;   // 0: the default
+  unsigned seconds = 0;  // 0: the default
+  bool resume = false;
+  bool json = false;
+};
+[[nodiscard]] Exit demo(const DemoOptions& options, Ui& ui);  // demo.cpp
+
+}  // namespace harambee::cli
