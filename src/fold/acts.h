@@ -1,0 +1,162 @@
+// What each kind of record says: one struct per kind, with its writer and its reader side by side,
+// so that a body's fields are named in one room (spec/run.md).
+//
+// write: a payload with kind, run, round, body and blobs filled in; the sender adds log, author,
+// seq and prev. parse: refuses missing, unknown or wrongly typed body members, values outside
+// limits, a missing or unexpected run or round, and the wrong number or type of blobs. Whether an
+// act is *right* in a state of the log is judged by apply(), not here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/result.h"
+#include "base/sign.h"
+#include "fold/recipe.h"
+#include "record/limits.h"
+#include "record/record.h"
+
+namespace harambee::fold {
+
+inline constexpr std::string_view kDeltaType = "application/vnd.harambee.delta.v1";
+inline constexpr std::string_view kUpdateType = "application/vnd.harambee.update.v1";
+inline constexpr std::string_view kWeightsType = "application/vnd.harambee.weights.v1+safetensors";
+
+inline constexpr std::size_t kContributionsPerRoundMax = 128;
+inline constexpr std::size_t kValidatorsMax = 64;
+inline constexpr std::size_t kNameBytesMax = 63;    // run names, classes and trainer names
+inline constexpr std::size_t kReasonBytesMax = 64;  // a validator's reason, printable ASCII
+inline constexpr std::size_t kNormDigitsMax = 40;
+inline constexpr std::int64_t kNormExponentMax = 4096;
+inline constexpr std::int64_t kNanosMax = 1'000'000'000'000;  // |loss| or |gain|: a thousand nats
+// A full round must fit into one score record and one close record:
+// {"c":"<64>","exp":-4096,"gain":-1000000000000,"norm":"<40>","v":"<64>"},
+inline constexpr std::size_t kScoreEntryBytesMax = 228;
+static_assert(kContributionsPerRoundMax * kScoreEntryBytesMax + 2048 <= kRecordPayloadBytesMax);
+
+// genesis: entry 0, by the hub's key. The origin is the payload's `log`.
+struct Genesis {
+  PublicKey key;
+  std::string name;
+  std::int64_t tick_ms = 0;  // the hub promises at most one tick in this time
+  std::string vkey;          // the log's verifier key, for checkpoints
+};
+[[nodiscard]] Payload write(const Genesis& act);
+[[nodiscard]] Result<Genesis> parse_genesis(const Payload& payload);
+
+// tick: the log's clock, by the hub.
+struct Tick {
+  std::int64_t unix_ms = 0;
+};
+[[nodiscard]] Payload write(const Tick& act);
+[[nodiscard]] Result<Tick> parse_tick(const Payload& payload);
+
+// identity: an author's first record.
+struct Identity {
+  PublicKey key;
+};
+[[nodiscard]] Payload write(const Identity& act);
+[[nodiscard]] Result<Identity> parse_identity(const Payload& payload);
+
+// run: opens a run; the author is its maintainer and the record id is the run's id.
+struct OpenRun {
+  std::string name;  // 1–63 of [a-z0-9-], not beginning or ending with '-'
+  KeyId coordinator;
+  std::vector<KeyId> validators;  // 1 … kValidatorsMax, distinct
+  Recipe recipe;
+  BlobRef data;  // data_manifest.h
+};
+[[nodiscard]] Payload write(const OpenRun& act);
+[[nodiscard]] Result<OpenRun> parse_open_run(const Payload& payload);
+
+// start: the maintainer's first weights; opens round 0.
+struct Start {
+  Digest run;
+  std::int64_t loss_first_nanos = 0;
+  std::int64_t loss_last_nanos = 0;
+  std::int64_t tokens = 0;
+  BlobRef checkpoint;  // its digest is the weights digest
+};
+[[nodiscard]] Payload write(const Start& act);
+[[nodiscard]] Result<Start> parse_start(const Payload& payload);
+
+struct Join {
+  Digest run;
+  std::string numeric_class;  // "exact-1": bit-exact; else a slug that names the class
+  std::string trainer;        // name of the trainer program, printable ASCII
+};
+[[nodiscard]] Payload write(const Join& act);
+[[nodiscard]] Result<Join> parse_join(const Payload& payload);
+
+struct Leave {
+  Digest run;
+};
+[[nodiscard]] Payload write(const Leave& act);
+[[nodiscard]] Result<Leave> parse_leave(const Payload& payload);
+
+// A state digest before and after a contribution; before = null: started afresh.
+struct StateStep {
+  std::optional<Digest> before;
+  Digest after;
+  bool operator==(const StateStep&) const = default;
+};
+
+// contribution: commits to a blob that is uploaded after the commit phase.
+struct Contribution {
+  Digest run;
+  std::int64_t round = 0;
+  Digest base;  // weights digest it was trained from
+  std::string numeric_class;
+  StateStep error_feedback;  // "ef"
+  StateStep optimizer;       // "opt"
+  std::int64_t loss_first_nanos = 0;
+  std::int64_t loss_last_nanos = 0;
+  std::int64_t steps = 0;
+  std::int64_t tokens = 0;
+  BlobRef delta;
+};
+[[nodiscard]] Payload write(const Contribution& act);
+[[nodiscard]] Result<Contribution> parse_contribution(const Payload& payload);
+
+inline constexpr std::string_view kVerdictOk = "ok";
+inline constexpr std::string_view kVerdictWithheld = "withheld";
+
+// One validator's claim about one contribution.
+struct ScoreEntry {
+  RecordId contribution;
+  std::int64_t gain_nanos = 0;      // loss without − loss with it; 0 unless verdict is "ok"
+  std::string squared_norm = "0";   // decimal digits; value is squared_norm · 2^norm_exponent
+  std::int64_t norm_exponent = 0;   // "exp"
+  std::string verdict{kVerdictOk};  // "ok", "withheld", or "malformed: …"
+  bool operator==(const ScoreEntry&) const = default;
+};
+
+struct Score {
+  Digest run;
+  std::int64_t round = 0;
+  Digest base;
+  Digest seed;                      // RoundState::score_seed
+  std::int64_t loss_nanos = 0;      // of the base weights on the report rows
+  std::vector<ScoreEntry> entries;  // every contribution of the round, in log order
+};
+[[nodiscard]] Payload write(const Score& act);
+[[nodiscard]] Result<Score> parse_score(const Payload& payload);
+
+// close: the coordinator's arithmetic for what the fold derived.
+struct Close {
+  Digest run;
+  std::int64_t round = 0;
+  std::vector<RecordId> accepted;  // in log order
+  Digest weights;
+  Digest residual;                    // of the way down
+  std::optional<BlobRef> update;      // exactly if something was accepted
+  std::optional<BlobRef> checkpoint;  // exactly if Recipe::checkpoint_due; digest == weights
+};
+[[nodiscard]] Payload write(const Close& act);
+[[nodiscard]] Result<Close> parse_close(const Payload& payload);
+
+}  // namespace harambee::fold

@@ -1,0 +1,36 @@
+// Who trains on which rows, and which rows a contribution is scored on: all of it follows from the
+// log, so that nobody chooses. Formulas and vectors: spec/assignment.md.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/sign.h"
+
+namespace harambee::fold {
+
+// Indices of the training shards of member `ordinal` (join order): {(ordinal·s + t) mod n : t < s},
+// in the order of t, each once. shard_count > 0.
+[[nodiscard]] std::vector<std::uint64_t> shards_of(std::uint64_t ordinal,
+                                                   std::uint64_t shards_per_member,
+                                                   std::uint64_t shard_count);
+
+// The seed of one member's data order in one round.
+[[nodiscard]] Digest inner_seed(const Digest& run, std::uint64_t round, const KeyId& author);
+// The seed of the rows that a round is scored on, from the tree root at the end of its commit
+// phase: nobody knew it when the contributions were committed to.
+[[nodiscard]] Digest score_seed(const Digest& log_root);
+// The seed of the rows whose loss is reported, the same ones for the whole run.
+[[nodiscard]] Digest report_seed(const Digest& run);
+
+// Where one row starts in the concatenated files. The row is context + 1 bytes long.
+// total_bytes > context: the caller has refused smaller data (DataManifest::check).
+[[nodiscard]] std::uint64_t row_offset(const Digest& seed, std::uint64_t step, std::uint64_t row,
+                                       std::uint64_t total_bytes, std::uint64_t context);
+// row_offset for row = 0 … rows − 1. Score and report rows use step 0.
+[[nodiscard]] std::vector<std::uint64_t> row_offsets(const Digest& seed, std::uint64_t step,
+                                                     std::uint64_t rows, std::uint64_t total_bytes,
+                                                     std::uint64_t context);
+
+}  // namespace harambee::fold

@@ -1,0 +1,36 @@
+// What the scores of a round mean: the derived set that a close must equal (spec/run.md §5).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fold/state.h"
+
+namespace harambee::fold {
+
+struct Verdict {
+  RecordId contribution;
+  KeyId author;
+  bool accepted = false;
+  std::string reason;                      // empty if accepted; "withheld", "gain -0.0123", …
+  std::optional<std::int64_t> gain_nanos;  // lower median of those that evaluated it
+  std::string squared_norm = "0";          // as the earliest "ok" verdict says
+  std::int64_t norm_exponent = 0;
+};
+
+struct Judgement {
+  std::vector<Verdict> verdicts;           // of all contributions, in log order
+  std::vector<RecordId> accepted;          // in log order
+  std::optional<std::int64_t> loss_nanos;  // lower median of the reported losses
+  bool mostly_rejected = false;
+};
+
+// Of the scores so far. Final when the phase is `closing`.
+[[nodiscard]] Judgement derive(const RoundState& round);
+
+// The element at (n − 1) / 2 of the sorted values. Not empty.
+[[nodiscard]] std::int64_t lower_median(std::vector<std::int64_t> values);
+
+}  // namespace harambee::fold

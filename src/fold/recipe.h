@@ -1,0 +1,95 @@
+// A run's recipe: everything that the people who train together have agreed on. Plain data that
+// travels on the log as JSON; it is never executed. Fields, units and limits: spec/run.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/decimal.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "fold/credit.h"
+#include "format/model.h"
+
+namespace harambee::fold {
+
+inline constexpr std::int64_t kRoundsMax = 1'000'000;
+inline constexpr std::int64_t kRoundCreditMax = 9'000'000'000;  // micro-credits
+static_assert(kRoundCreditMax <= kJsonIntegerMax / kRoundsMax,
+              "all credit a run can ever distribute is an integer that JSON can carry");
+inline constexpr std::int64_t kPhaseMsMax = 7LL * 24 * 3600 * 1000;
+
+// Parameters of a sparsifying codec, as values: `exact` knows what the name means.
+struct CodecRule {
+  std::string name;       // 1–16 of [a-z0-9-]
+  std::int64_t keep = 0;  // entries kept per chunk
+  Decimal feedback;       // factor on what was left over before
+  bool operator==(const CodecRule&) const = default;
+};
+
+// The inner optimizer (AdamW) of one round on one machine.
+struct InnerRule {
+  std::int64_t batch = 0;  // rows per step
+  Decimal beta1;
+  Decimal beta2;
+  Decimal clip;  // largest gradient norm; 0: none
+  Decimal eps;
+  Decimal final;  // learning rate at the end, as a fraction of lr
+  Decimal lr;
+  std::int64_t steps = 0;   // per round
+  std::int64_t warmup = 0;  // steps
+  Decimal weight_decay;
+  bool operator==(const InnerRule&) const = default;
+};
+
+// The maintainer's own training before round 0, from the recipe's seed.
+struct WarmRule {
+  std::int64_t batch = 0;
+  Decimal lr;
+  std::int64_t steps = 0;  // 0: none
+  std::int64_t warmup = 0;
+  bool operator==(const WarmRule&) const = default;
+};
+
+// How contributions are scored.
+struct GateRule {
+  std::int64_t report = 0;  // rows of the reported loss
+  std::int64_t rows = 0;    // rows a contribution is scored on
+  Decimal step;             // the fraction of the contribution that is tried
+  bool operator==(const GateRule&) const = default;
+};
+
+struct Recipe {
+  std::int64_t checkpoint_every = 0;  // rounds
+  CodecRule codec;                    // way up: contributions
+  std::int64_t commit_ms = 0;
+  CreditRule credit;
+  CodecRule down;  // way down: updates
+  GateRule gate;
+  InnerRule inner;
+  std::int64_t min_contributions = 0;
+  format::ModelConfig model;
+  Decimal outer_lr;
+  std::int64_t reveal_ms = 0;
+  std::int64_t rounds = 0;
+  std::int64_t score_ms = 0;
+  Digest seed;  // of the first weights
+  std::int64_t shards_per_member = 0;
+  WarmRule warm;
+  bool operator==(const Recipe&) const = default;
+
+  // Global inner steps of the whole run: the length of the learning-rate schedule.
+  [[nodiscard]] std::int64_t total_steps() const { return rounds * inner.steps; }
+  // Whether the close of `round` carries a checkpoint: every checkpoint_every rounds and the last.
+  [[nodiscard]] bool checkpoint_due(std::int64_t round) const;
+};
+
+// Refuses missing and unknown fields, wrong types, values outside their limits, and values that
+// contradict each other; the message names the field.
+[[nodiscard]] Result<Recipe> recipe_from_json(const Json& json);
+[[nodiscard]] Json to_json(const Recipe& recipe);
+// The small byte-level model that `harambee demo` trains.
+[[nodiscard]] Recipe default_recipe();
+
+}  // namespace harambee::fold

@@ -1,0 +1,220 @@
+// The state of a log, as values: what apply() builds entry by entry and everything else reads.
+// Nothing here knows a clock; log time is the unix_ms of the last tick.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/sign.h"
+#include "fold/acts.h"
+#include "fold/credit.h"
+#include "fold/recipe.h"
+#include "log/merkle.h"
+#include "record/record.h"
+
+namespace harambee::fold {
+
+inline constexpr std::size_t kMembersMax = 65536;
+inline constexpr std::size_t kRefusalsKept = 256;  // per run, and for the log itself
+inline constexpr std::size_t kGainsKept = 16;
+inline constexpr std::int64_t kRejectedRoundsMax = 6;  // in a row, then the gains decide
+// A contribution that could not be evaluated counts as this gain, so that withholding for ever
+// has a consequence too, while one lost upload weighs nothing against real gains.
+inline constexpr std::int64_t kUnmeasuredGainNanos = -1;
+
+// Where a record is.
+struct Place {
+  std::uint64_t index = 0;  // in the log
+  RecordId id;
+  bool operator==(const Place&) const = default;
+};
+
+// A logged record that changed nothing, and why.
+struct Refusal {
+  Place place;
+  std::string kind;
+  KeyId author;
+  std::string reason;
+};
+
+struct Author {
+  PublicKey key;  // verifies all later records
+  std::uint64_t next_seq = 0;
+  RecordId last;  // the `prev` of the next record
+};
+
+enum class Phase {
+  waiting_start,  // for the maintainer's start record
+  commit,         // contributions are taken
+  score,          // blobs are revealed, validators score
+  closing,        // the derived set is final; the coordinator's close is awaited
+  finished,
+};
+[[nodiscard]] const char* name(Phase phase);
+
+struct Member {
+  KeyId key;
+  std::uint64_t ordinal = 0;  // join order, kept over leave and join
+  std::string numeric_class;
+  std::string trainer;
+  Place joined;  // the last join
+  std::optional<Place> left;
+  std::optional<std::string> excluded;  // the reason
+  Place excluded_by;                    // the close that excluded it; meaningless unless excluded
+  bool missed = false;                  // was expected, did not commit; until the next commit
+  std::int64_t missed_rounds = 0;       // ever
+  std::int64_t accepted = 0;            // contributions, ever
+  std::int64_t rejected = 0;
+  std::int64_t rejected_streak = 0;      // scored rounds in a row
+  std::deque<std::int64_t> gains;        // nano-nats, the last kGainsKept
+  std::optional<Digest> error_feedback;  // `after` of the last contribution taken
+  std::optional<Digest> optimizer;
+  std::optional<Place> last_contribution;
+  std::int64_t tokens = 0;  // claimed, of accepted contributions
+  MicroCredit credit;       // as a trainer
+
+  [[nodiscard]] bool active() const { return !left && !excluded; }
+};
+
+// A contribution that was taken in the open round.
+struct Committed {
+  Place place;
+  KeyId author;
+  Contribution act;
+};
+
+struct Scored {
+  Place place;
+  KeyId validator;
+  Score act;
+};
+
+// The round that is open. Contributions and scores are in log order.
+struct RoundState {
+  std::int64_t number = 0;
+  std::uint64_t opened_index = 0;    // of the start or close record
+  std::int64_t opened_ms = 0;        // log time then
+  std::uint64_t phase_index = 0;     // entry that began the phase: opening, tick, tick or score
+  std::int64_t phase_ms = 0;         // log time then
+  std::optional<Digest> score_seed;  // from the end of the commit phase
+  std::vector<Committed> contributions;
+  std::vector<Scored> scores;
+};
+
+// What became of one contribution of a closed round.
+struct ClosedContribution {
+  Place place;
+  KeyId author;
+  BlobRef delta;
+  bool accepted = false;
+  std::string reason;                      // empty if accepted
+  std::optional<std::int64_t> gain_nanos;  // median; none if a majority did not evaluate it
+  std::int64_t loss_first_nanos = 0;       // claimed
+  std::int64_t loss_last_nanos = 0;
+  std::int64_t tokens = 0;
+  MicroCredit credit;
+};
+
+struct ClosedScore {
+  Place place;
+  KeyId validator;
+  std::int64_t loss_nanos = 0;
+  MicroCredit credit;
+};
+
+struct ClosedRound {
+  std::int64_t number = 0;
+  std::uint64_t opened_index = 0;
+  std::int64_t opened_ms = 0;
+  Place close;
+  std::int64_t closed_ms = 0;  // log time
+  Digest base;
+  Digest score_seed;
+  std::vector<ClosedContribution> contributions;  // in log order
+  std::vector<ClosedScore> scores;                // in log order
+  std::vector<KeyId> missed;                      // expected, did not commit
+  std::optional<std::int64_t> loss_nanos;         // lower median of the base weights' report loss
+  bool mostly_rejected = false;                   // more than half: nobody's streak grew
+  std::optional<BlobRef> update;
+  std::optional<BlobRef> checkpoint;
+  Digest weights;   // after the round
+  Digest residual;  // after the round
+  MicroCredit coordinator_credit;
+};
+
+struct RunState {
+  RecordId id;
+  Place opened;  // the run record
+  std::string name;
+  KeyId maintainer;
+  KeyId coordinator;
+  std::vector<KeyId> validators;
+  Recipe recipe;
+  BlobRef data;
+
+  Phase phase = Phase::waiting_start;
+  std::optional<Start> start;
+  Place start_place;                  // meaningless before start
+  Digest weights;                     // current; meaningless before start
+  std::optional<Digest> residual;     // current; none: all zero
+  std::optional<BlobRef> checkpoint;  // the newest, from start or a close
+  std::int64_t checkpoint_round = 0;  // the round whose base the newest checkpoint is
+
+  RoundState round;                  // meaningless before start and when finished
+  std::vector<KeyId> missed;         // of the open round, known when its commit phase ends
+  std::vector<ClosedRound> history;  // history[r].number == r
+
+  std::map<KeyId, Member> members;
+  std::vector<KeyId> member_order;       // by ordinal
+  std::map<KeyId, MicroCredit> credits;  // all roles together
+  MicroCredit distributed;               // the sum of credits, always
+  std::deque<Refusal> refusals;          // the newest kRefusalsKept
+  std::uint64_t refusals_count = 0;      // ever
+
+  [[nodiscard]] const Member* member(const KeyId& key) const;
+  [[nodiscard]] const Committed* contribution_of(const KeyId& author) const;  // in the open round
+  [[nodiscard]] const Scored* score_of(const KeyId& validator) const;         // in the open round
+  [[nodiscard]] bool is_validator(const KeyId& key) const;
+  // Whether the open round waits for this member: joined before it opened, active, and did not
+  // miss the previous round it was expected in.
+  [[nodiscard]] bool expects(const Member& member) const;
+  // Whether a tick that says `now_ms` would end the commit or the score phase.
+  [[nodiscard]] bool tick_would_advance(std::int64_t now_ms) const;
+  // The first log time at which the current phase can end by its deadline; none if it has none.
+  [[nodiscard]] std::optional<std::int64_t> deadline_ms() const;
+};
+
+struct LogState {
+  log::Frontier frontier;  // its size is the index of the next entry
+  std::string origin;      // empty before genesis
+  std::string name;
+  std::string vkey;
+  KeyId hub;
+  std::int64_t tick_ms = 0;                  // promised shortest time between ticks
+  std::optional<std::int64_t> last_tick_ms;  // log time; none before the first tick
+  std::map<KeyId, Author> authors;
+  std::map<RecordId, RunState> runs;
+  std::map<std::string, RecordId, std::less<>> names;
+  std::deque<Refusal> refusals;  // of records of no known run; the newest kRefusalsKept
+  std::uint64_t refusals_count = 0;
+
+  [[nodiscard]] const RunState* run(const RecordId& id) const;
+  [[nodiscard]] const RunState* run_named(std::string_view name) const;
+  [[nodiscard]] const Author* author(const KeyId& key) const;
+  // What an author's next record must say.
+  [[nodiscard]] std::uint64_t next_seq(const KeyId& key) const;
+  [[nodiscard]] std::optional<RecordId> prev(const KeyId& key) const;
+  // 0 before the first tick.
+  [[nodiscard]] std::int64_t now_ms() const { return last_tick_ms.value_or(0); }
+};
+
+// SHA-256 of a canonical serialisation of everything above: equal exactly for equal states, so two
+// programs can compare what they folded. Computed from scratch: linear in the state's size.
+[[nodiscard]] Digest state_hash(const LogState& state);
+
+}  // namespace harambee::fold

@@ -1,0 +1,50 @@
+// The coordinator's mind: it keeps the rounds going and decides nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "fold/state.h"
+
+namespace harambee::role {
+
+struct CoordinatorFacts {
+  std::int64_t unix_ms = 0;  // wall clock
+  bool identify_sent = false;
+  std::optional<std::int64_t> attempted_round;  // the newest round a close was sent for
+};
+
+namespace coordinator {
+
+struct Wait {
+  std::string why;
+};
+struct Identify {};
+struct ToSum {
+  RecordId contribution;
+  BlobRef delta;
+};
+// Aggregate the accepted contributions and send the close record.
+struct Close {
+  std::int64_t round = 0;
+  Digest base;
+  std::optional<Digest> residual;  // before; none: all zero
+  std::vector<ToSum> accepted;     // in log order; may be empty: nothing changes then
+  bool checkpoint_due = false;     // the close must carry the new weights
+};
+struct AskTick {};  // POST /tick: one would end the current phase
+struct Done {};
+struct Stranger {};  // another key coordinates this run
+
+using Action = std::variant<Wait, Identify, Close, AskTick, Done, Stranger>;
+
+}  // namespace coordinator
+
+[[nodiscard]] coordinator::Action decide_coordinator(const fold::LogState& log,
+                                                     const fold::RunState& run, const KeyId& me,
+                                                     const CoordinatorFacts& facts);
+
+}  // namespace harambee::role

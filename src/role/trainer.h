@@ -1,0 +1,62 @@
+// The trainer's mind: what the log wants of this key next. A pure function; the node does it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "fold/state.h"
+
+namespace harambee::role {
+
+// What the log cannot know: things this process has done that are not on the log yet.
+struct TrainerFacts {
+  bool identify_sent = false;
+  bool join_sent = false;
+  // The newest round for which a contribution was sent (logged, in flight, or refused).
+  std::optional<std::int64_t> attempted_round;
+  // The newest round whose blob has been uploaded completely.
+  std::optional<std::int64_t> uploaded_round;
+};
+
+namespace trainer {
+
+struct Wait {
+  std::string why;  // for the person at the machine
+};
+struct Identify {};  // send the identity record
+struct Join {};      // send the join record
+// Train from `base` and send a contribution for `round`.
+struct Train {
+  std::int64_t round = 0;
+  Digest base;  // weights digest to start from
+  std::uint64_t ordinal = 0;
+  Digest seed;                   // of the data order
+  std::int64_t first_step = 0;   // global inner step
+  std::int64_t total_steps = 0;  // of the whole run
+  // What the contribution's `before` may be, besides null: the log's digests of our own states.
+  std::optional<Digest> error_feedback;
+  std::optional<Digest> optimizer;
+  std::int64_t commit_deadline_ms = 0;  // log time
+};
+// Upload the blob: the commit phase is over.
+struct Reveal {
+  std::int64_t round = 0;
+  BlobRef delta;
+  std::int64_t deadline_ms = 0;  // log time, after which it may be scored as withheld
+};
+struct Done {};  // the run is finished
+struct Excluded {
+  std::string reason;
+};
+
+using Action = std::variant<Wait, Identify, Join, Train, Reveal, Done, Excluded>;
+
+}  // namespace trainer
+
+[[nodiscard]] trainer::Action decide_trainer(const fold::LogState& log, const fold::RunState& run,
+                                             const KeyId& me, const TrainerFacts& facts);
+
+}  // namespace harambee::role
