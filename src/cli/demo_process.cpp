@@ -171,6 +171,7 @@ Status Children::spawn(Child& child) {
     return fail(ErrorCode::io, fmt::format("cannot start {} (log {}): {}", spec.name,
                                            spec.log.string(), std::strerror(why)));
   }
+  ::setpgid(pid, pid);  // also here: whichever of the two comes first
   child.pid = pid;
   child.in = in[1];
   child.out = out[0];
@@ -230,8 +231,7 @@ void Children::read_from(Child& child) {
       return;
     }
     const std::string name = child.spec.name;
-    for (const std::string& line :
-         child.lines.feed({buffer.data(), static_cast<std::size_t>(n)})) {
+    for (const std::string& line : child.lines.feed({buffer.data(), static_cast<std::size_t>(n)})) {
       handler_.line(name, line);
     }
   }

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -36,7 +37,11 @@ class Ui {
   // The live line: rewritten in place on a terminal; elsewhere a plain line at most every
   // `plain_every_ms`. Nothing under --json.
   void progress(std::string_view text, std::int64_t plain_every_ms = 5000);
-  // Ends the live line.
+  // A live block of several lines, redrawn in place; on a terminal only (elsewhere nothing: the
+  // caller prints plain lines when there is news). line() and note() print above it. Lines may
+  // carry colours and are cut to the width of the terminal.
+  void block(const std::vector<std::string>& lines);
+  // Ends the live line or block; what it showed is cleared.
   void progress_done();
   // One JSON object on one line of stdout; nothing without --json.
   void event(const nlohmann::json& object);
@@ -59,7 +64,7 @@ class Ui {
   bool json_;
   bool terminal_;
   bool colours_;
-  bool live_ = false;
+  std::size_t live_lines_ = 0;  // lines of the live block on the screen now
   std::int64_t plain_last_ms_ = 0;
   std::mutex mutex_;
 };
