@@ -1,0 +1,61 @@
+// Many contributions into one step, in integers: the result does not depend on the order of the
+// contributions, on threads or on vector width (spec/outer-step.md).
+//
+// Each contribution is clipped as a whole to the median norm; rules that look at one coordinate at
+// a time are wrong for sparse deltas, whose supports are nearly disjoint. The sum is divided by the
+// number of contributions, not by the number that sent a coordinate.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "exact/codec.h"
+
+namespace harambee::exact {
+
+inline constexpr std::size_t kContributionsMax = 1'024;
+
+// The lower median: element (n − 1) / 2 in ascending order. n ≥ 1 (a bug otherwise).
+[[nodiscard]] SquaredNorm median(std::span<const SquaredNorm> norms);
+
+// min(1, ‖median‖ / ‖x‖), exact to 2^-60 and then rounded to double; 1 when x is zero.
+[[nodiscard]] double clip(const SquaredNorm& norm, const SquaredNorm& median);
+
+// Contribution i counts weight[i] × 2^exponent for each unit of its integers. Weights are Q2.30
+// numbers 0 ≤ a ≤ 2^30; the largest is at least 2^29, unless all are zero.
+struct Weights {
+  std::vector<std::uint32_t> weight;
+  int exponent = 0;
+};
+// The clip to the median norm, with the contributions' own exponents folded in.
+[[nodiscard]] Weights clip_weights(std::span<const SquaredNorm> norms);
+
+// u = (1/N) Σ clip_i · Δ̂_i, chunk after chunk. Memory: one accumulator of 4096 int64, one decoded
+// chunk, and a cursor and a weight (32 bytes) for each contribution, whatever the model's size.
+class Aggregate {
+ public:
+  // Borrows the deltas. invalid: none, or of different length; limit: more than kContributionsMax.
+  [[nodiscard]] static Result<Aggregate> make(std::span<const Delta> deltas);
+
+  [[nodiscard]] bool done() const { return chunk_ == chunks_; }
+  // The next chunk of u: out[0 … length), length = min(4096, what is left), which is returned.
+  // Requires !done() and out.size() ≥ length.
+  std::uint32_t next(std::span<float> out);
+
+ private:
+  Aggregate() = default;
+  std::vector<Delta::Cursor> cursors_;
+  Weights weights_;
+  std::uint64_t parameters_ = 0;
+  std::uint64_t chunk_ = 0;
+  std::uint64_t chunks_ = 0;
+  std::vector<std::int64_t> sums_;     // 4096, all zero between calls
+  std::vector<Delta::Chunk> decoded_;  // one
+};
+
+// The whole of u at once; out.size() must be the deltas' parameter count (a bug otherwise).
+[[nodiscard]] Status aggregate(std::span<const Delta> deltas, std::span<float> out);
+
+}  // namespace harambee::exact

@@ -1,0 +1,41 @@
+// The data manifest: which files a run trains on and is measured on. A blob named by the run's
+// record, media type application/vnd.harambee.data.v1+json.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/result.h"
+
+namespace harambee::format {
+
+inline constexpr std::string_view kDataManifestType = "application/vnd.harambee.data.v1+json";
+inline constexpr std::size_t kDataShardsMax = 4'096;  // of each list
+inline constexpr std::uint64_t kDataShardBytesMax = std::uint64_t{1} << 40;
+
+struct Shard {
+  Digest digest;
+  std::uint64_t size = 0;  // bytes, > 0
+  bool operator==(const Shard&) const = default;
+};
+
+struct DataManifest {
+  std::vector<Shard> train;    // in the order that assignment uses; at least one
+  std::vector<Shard> heldout;  // score rows come from their concatenation; at least one
+  bool operator==(const DataManifest&) const = default;
+
+  [[nodiscard]] std::uint64_t train_bytes() const;
+  [[nodiscard]] std::uint64_t heldout_bytes() const;
+};
+
+// Canonical JSON {"heldout":[{"digest","size"}…],"train":[…],"v":1}; anything else is refused, and
+// so are empty lists, lists beyond the limit, sizes of zero, and a digest that occurs twice (a
+// held-out file must not be trained on).
+[[nodiscard]] Result<DataManifest> parse_data_manifest(View bytes);
+// The manifest must keep the rules above (a bug otherwise).
+[[nodiscard]] Bytes write_data_manifest(const DataManifest& manifest);
+
+}  // namespace harambee::format
