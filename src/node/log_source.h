@@ -3,38 +3,32 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/result.h"
 #include "port/wire.h"
+#include "store/file.h"
 
 namespace harambee::node {
 
-// A read-only view of bytes that live as long as the object: a mapped file, or bytes in memory.
+// Bytes that live as long as the object: a mapped file, or memory. Movable.
 class Content {
  public:
-  explicit Content(Bytes bytes) : owned_(std::move(bytes)), view_(owned_) {}
-  [[nodiscard]] static Result<Content> map(const std::filesystem::path& file);
-  Content(Content&& other) noexcept;
-  Content& operator=(Content&& other) noexcept;
-  Content(const Content&) = delete;
-  Content& operator=(const Content&) = delete;
-  ~Content();
+  Content(Bytes bytes) : held_(std::move(bytes)) {}            // NOLINT: conversion is the point
+  Content(store::MappedFile file) : held_(std::move(file)) {}  // NOLINT
 
-  [[nodiscard]] View bytes() const { return view_; }
+  [[nodiscard]] View bytes() const {
+    if (const auto* bytes = std::get_if<Bytes>(&held_)) return *bytes;
+    return std::get<store::MappedFile>(held_).bytes();
+  }
 
  private:
-  Content() = default;
-  Bytes owned_;
-  void* mapped_ = nullptr;
-  std::size_t mapped_bytes_ = 0;
-  View view_;
+  std::variant<Bytes, store::MappedFile> held_;
 };
 
 // Thread-safe.
@@ -48,18 +42,22 @@ class LogSource {
   [[nodiscard]] virtual Result<Content> file(const std::string& path) = 0;
   // The blob. not_found: it is not there. Unchecked: the caller hashes.
   [[nodiscard]] virtual Result<Content> blob(const Digest& digest) = 0;
-  // Everything stored below "tile/" and in "blobs/" as far as the source can list it (a
-  // directory can, a hub cannot and answers nothing), so that left-over files are checked too.
-  [[nodiscard]] virtual Result<std::vector<std::string>> stored_tiles() = 0;
-  [[nodiscard]] virtual Result<std::vector<std::string>> stored_blobs() = 0;
+  // Paths of everything stored below "tile/" and "blobs/", so that left-over files are checked
+  // too. A directory can list them; a hub cannot and answers nothing.
+  [[nodiscard]] virtual Result<std::vector<std::string>> stored_files() = 0;
 };
 
-// A hub's data directory (format "harambee-hub 1"). invalid: another format, or no hub directory.
-[[nodiscard]] Result<std::unique_ptr<LogSource>> open_directory_source(
-    const std::filesystem::path& dir);
-// A hub at http://host:port, blobs kept in `cache` so that a second audit need not fetch them.
-// The wire must outlive the source.
-[[nodiscard]] Result<std::unique_ptr<LogSource>> open_hub_source(
-    Wire& wire, const std::string& hub_url, const std::filesystem::path& cache);
+// A hub's data directory. invalid: another format version, or no hub's directory at all.
+[[nodiscard]] Result<std::unique_ptr<LogSource>> open_directory_source(const std::string& dir);
+
+struct HubSourceOptions {
+  // Blobs are kept here (…/<hex>) so that a second audit need not fetch them.
+  std::string cache_dir;
+  std::int64_t timeout_ms = 60'000;
+};
+// A hub at http://host:port. The wire must outlive the source.
+[[nodiscard]] Result<std::unique_ptr<LogSource>> open_hub_source(Wire& wire,
+                                                                 const std::string& hub_url,
+                                                                 const HubSourceOptions& options);
 
 }  // namespace harambee::node

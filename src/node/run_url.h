@@ -12,7 +12,7 @@ namespace harambee::node {
 
 struct RunUrl {
   std::string hub;   // "http://host:port", no slash at the end
-  std::string name;  // the run's name: lower-case letters, digits, '-', '.', '_'; 1–64 of them
+  std::string name;  // the run's name: 1–63 of [a-z0-9-]
   std::optional<std::uint64_t> round;
   [[nodiscard]] std::string str() const;
 };

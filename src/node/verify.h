@@ -1,0 +1,84 @@
+// The whole audit of a log: node/verify_log.h, then every blob that a record names, then the
+// weights of every closed round replayed bit for bit, and on request the training itself.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/result.h"
+#include "node/log_source.h"
+#include "node/verify_log.h"
+
+namespace harambee::node {
+
+struct VerifyOptions {
+  VerifyLogOptions log;
+  std::string run;      // replay this run alone; empty: every run of the log
+  bool weights = true;  // replay aggregation and outer steps
+  bool retrain_start = false;
+  std::uint64_t retrain = 0;  // contributions of class exact-1 to train again, over all runs
+  bool retrain_all = false;
+  std::uint64_t rescore = 0;         // score records to evaluate again
+  std::optional<Digest> seed;        // of the choice; none: the checkpoint's root
+  std::vector<std::string> trainer;  // command and arguments of an exact trainer
+  unsigned trainer_threads = 1;
+  std::string work_dir;  // made as needed; emptied of what this audit wrote
+  struct Progress {
+    std::string stage;  // "log", "blobs", "weights", "retrain", "rescore"
+    std::uint64_t done = 0;
+    std::uint64_t total = 0;
+    std::string unit;  // "records", "blobs", "rounds", "contributions", "scores"
+  };
+  std::function<void(const Progress&)> progress;
+  std::function<bool()> stop;
+};
+
+struct VerifiedRun {
+  std::string name;
+  Digest id;
+  std::string phase;
+  std::uint64_t rounds = 0;  // closed
+  std::uint64_t rounds_replayed = 0;
+  Digest weights;              // the last, on the log and reproduced
+  std::uint64_t withheld = 0;  // contributions whose blob nobody has, and that earned nothing
+  std::uint64_t pending = 0;   // blobs of the open round that are not there yet
+};
+
+struct VerifyReport {
+  std::string where;
+  std::string origin;
+  std::string vkey;
+  std::uint64_t entries = 0;
+  std::uint64_t inert = 0;
+  Digest root;
+  Digest state;  // fold::state_hash
+  std::uint64_t bundles = 0;
+  std::uint64_t tiles = 0;
+  std::uint64_t blobs = 0;
+  std::uint64_t blob_bytes = 0;
+  std::vector<VerifiedRun> runs;
+  std::uint64_t start_retrained = 0;
+  std::uint64_t retrained = 0;        // contributions trained again
+  std::uint64_t retrained_exact = 0;  // of them, those that gave the committed bytes
+  std::uint64_t rescored = 0;
+  std::uint64_t rescored_exact = 0;
+  double seconds_log = 0, seconds_blobs = 0, seconds_weights = 0, seconds_retrain = 0;
+  double records_per_second_core = 0;
+  std::vector<Fault> faults;
+  std::uint64_t faults_count = 0;
+
+  [[nodiscard]] bool verified() const { return faults_count == 0; }
+};
+
+// A report even when faults were found. An error only when the work could not be done:
+// unavailable, cancelled, io, invalid (no such run).
+[[nodiscard]] Result<VerifyReport> verify(LogSource& source, const VerifyOptions& options);
+
+// `harambee verify --json`.
+[[nodiscard]] std::string to_json(const VerifyReport& report);
+
+}  // namespace harambee::node
