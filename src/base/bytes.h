@@ -19,9 +19,7 @@ using View = std::span<const std::uint8_t>;
 [[nodiscard]] inline std::string_view text(View bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-[[nodiscard]] inline Bytes to_bytes(std::string_view text) {
-  return {text.begin(), text.end()};
-}
+[[nodiscard]] inline Bytes to_bytes(std::string_view text) { return {text.begin(), text.end()}; }
 
 // Fixed-width integers in the two byte orders that our formats use.
 void put_u16be(Bytes& out, std::uint16_t value);

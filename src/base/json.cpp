@@ -5,6 +5,12 @@
 
 namespace harambee {
 
+Json::Json(const Json&) = default;
+Json::Json(Json&&) noexcept = default;
+Json& Json::operator=(const Json&) = default;
+Json& Json::operator=(Json&&) noexcept = default;
+Json::~Json() = default;
+
 const Json* Json::find(std::string_view key) const {
   const JsonObject* members = object();
   if (members == nullptr) return nullptr;

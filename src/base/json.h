@@ -29,13 +29,20 @@ class Json {
   Json(std::nullptr_t) : value_(nullptr) {}
   Json(bool value) : value_(value) {}
   template <std::integral T>
-    requires(!std::same_as<T, bool> && !std::same_as<T, char>)
-  Json(T value) : value_(static_cast<std::int64_t>(value)) {}
+  requires(!std::same_as<T, bool> && !std::same_as<T, char>) Json(T value)
+      : value_(static_cast<std::int64_t>(value)) {}
   Json(const char* value) : value_(std::string(value)) {}
   Json(std::string value) : value_(std::move(value)) {}
   Json(std::string_view value) : value_(std::string(value)) {}
   Json(JsonArray value) : value_(std::move(value)) {}
   Json(JsonObject value) : value_(std::move(value)) {}
+
+  // Out of line: inlined, they make GCC 12 warn of uninitialized variants wherever Json is used.
+  Json(const Json&);
+  Json(Json&&) noexcept;
+  Json& operator=(const Json&);
+  Json& operator=(Json&&) noexcept;
+  ~Json();
 
   bool operator==(const Json&) const = default;
 
@@ -46,6 +53,8 @@ class Json {
   [[nodiscard]] const std::string* string() const { return std::get_if<std::string>(&value_); }
   [[nodiscard]] const JsonArray* array() const { return std::get_if<JsonArray>(&value_); }
   [[nodiscard]] const JsonObject* object() const { return std::get_if<JsonObject>(&value_); }
+  // To change the value in place, or to move parts out of it.
+  [[nodiscard]] JsonObject* object() { return std::get_if<JsonObject>(&value_); }
   // The member of an object, or null if this is no object or has no such member.
   [[nodiscard]] const Json* find(std::string_view key) const;
 

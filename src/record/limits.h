@@ -17,12 +17,13 @@ inline constexpr std::size_t kRecordBlobsMax = 64;
 inline constexpr std::size_t kBlobTypeBytesMax = 127;  // RFC 6838 §4.2 gives 127 a half
 inline constexpr std::uint64_t kBlobBytesMax = std::uint64_t{1} << 40;
 
-// {"payload":"","payloadType":"…","signatures":[]} and {"keyid":"<64>","sig":"<88>"}, with commas.
-inline constexpr std::size_t kEnvelopeFrameBytes = 87;
-inline constexpr std::size_t kEnvelopeSignatureBytes = 176;
+// The text around the payload and the signatures; one signature with the comma before it. The
+// static_asserts in envelope.cpp count them again from the text itself.
+inline constexpr std::size_t kEnvelopeFrameBytes = 86;
+inline constexpr std::size_t kEnvelopeSignatureBytes = 174;
 inline constexpr std::size_t kRecordEnvelopeBytesMax =
     kEnvelopeFrameBytes + (kRecordPayloadBytesMax + 2) / 3 * 4 +
-    kRecordSignaturesMax * kEnvelopeSignatureBytes;
+    kRecordSignaturesMax * kEnvelopeSignatureBytes - 1;
 // An entry bundle gives each entry a 16-bit length (C2SP tlog-tiles).
 inline constexpr std::size_t kLogEntryBytesMax = 65'535;
 
