@@ -251,7 +251,9 @@ void Children::reap(Child& child) {
   child.close_pipes();
   const std::int64_t now = steady_now_ms();
   std::optional<std::int64_t> pause;
-  if (child.spec.when_it_dies == WhenItDies::restart && !child.stopping) {
+  const auto& finals = child.spec.final_codes;
+  const bool is_final = end.signal == 0 && std::count(finals.begin(), finals.end(), end.code) > 0;
+  if (child.spec.when_it_dies == WhenItDies::restart && !child.stopping && !is_final) {
     pause = child.backoff.next_ms(now - child.started_ms);
   }
   if (pause) child.restart_at_ms = now + *pause;
@@ -273,10 +275,9 @@ void Children::restart_due() {
   }
 }
 
-void Children::pump(std::int64_t timeout_ms, int interrupt_fd) {
+void Children::pump(std::int64_t timeout_ms) {
   restart_due();
   std::vector<pollfd> fds;
-  if (interrupt_fd >= 0) fds.push_back({interrupt_fd, POLLIN, 0});
   std::int64_t wait_ms = timeout_ms;
   const std::int64_t now = steady_now_ms();
   for (const auto& child : children_) {
@@ -304,9 +305,9 @@ void Children::wait_for(const std::vector<std::string>& names, std::int64_t grac
   const auto living = [&] {
     return std::any_of(names.begin(), names.end(), [&](const auto& n) { return alive(n); });
   };
-  while (living() && steady_now_ms() < deadline) pump(20, -1);
+  while (living() && steady_now_ms() < deadline) pump(20);
   for (const std::string& name : names) kill(name);
-  while (living()) pump(20, -1);
+  while (living()) pump(20);
 }
 
 void Children::stop_all(std::int64_t grace_ms, const std::vector<std::string>& last) {

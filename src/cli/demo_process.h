@@ -58,6 +58,7 @@ struct ChildSpec {
   std::vector<std::string> argv;  // argv[0] is the program's path
   std::filesystem::path log;      // standard error is appended here
   WhenItDies when_it_dies = WhenItDies::report;
+  std::vector<int> final_codes = {0};  // exit codes after which it is not started again
 };
 
 // How a child ended: an exit code, or a signal.
@@ -98,8 +99,8 @@ class Children {
   void let_die(const std::string& name);
 
   // Waits up to `timeout_ms` for lines, ends and due restarts, and delivers them.
-  // Returns early when interrupt_fd (from the signal pipe) becomes readable.
-  void pump(std::int64_t timeout_ms, int interrupt_fd);
+  // Returns early when a signal comes.
+  void pump(std::int64_t timeout_ms);
   // SIGINT to all but those named last, waits for them, then to the last ones in their order
   // (the hub goes last, so that the others can say goodbye); SIGKILL after `grace_ms` each.
   void stop_all(std::int64_t grace_ms, const std::vector<std::string>& last);
