@@ -4,7 +4,7 @@
 //
 // The hub's key is learned from genesis on first use and pinned in the directory; a pinned key or
 // log that changes is `refused`. Two checkpoints that contradict each other are kept in
-// `evidence/` and reported as `corrupt`: from then on this copy does not advance.
+// `evidence/`, with the entries between them, and reported as `corrupt`.
 //
 // In `dir`: entries.bin (u16be length ‖ envelope, in log order; a torn tail is cut when opened),
 // checkpoint (the last signed note that was verified), vkey.
@@ -19,7 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "fold/log_state.h"
+#include "fold/state.h"
 #include "port/wire.h"
 #include "record/record.h"
 

@@ -9,7 +9,7 @@
 
 #include "base/hash.h"
 #include "base/result.h"
-#include "fold/log_state.h"
+#include "fold/state.h"
 #include "node/hub_blobs.h"
 
 namespace harambee::node {

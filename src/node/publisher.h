@@ -6,9 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "base/json.h"
 #include "base/result.h"
 #include "base/sign.h"
 #include "node/follower.h"
@@ -17,15 +15,6 @@
 #include "record/record.h"
 
 namespace harambee::node {
-
-// What a record says; the publisher adds log, author, seq, prev and the signature.
-struct Statement {
-  std::string kind;
-  std::optional<RecordId> run;
-  std::optional<std::int64_t> round;
-  Json body = JsonObject{};
-  std::vector<BlobRef> blobs;
-};
 
 struct Posted {
   RecordId id;
@@ -39,17 +28,18 @@ class Publisher {
   Publisher(Follower& follower, const SecretKey& key, Wire& wire, Clock& clock,
             std::filesystem::path dir);
 
-  // Posts `statement`, preceded by an identity record if this author has none. Retries while the
+  // Posts `draft` (fold/acts.h: kind, run, round, body and blobs; log, author, seq and prev are
+  // filled in here), preceded by an identity record if this author has none. Retries while the
   // hub is away, busy (429, 503: as long as it asks, with jitter) or our sequence number was taken
   // (409: follows the log and signs anew), until it is logged or the clock says stop.
   // The follower has seen the record when this returns. A record left over from a crash is brought
   // to an end first. refused: the hub will never take it (its reason in the message).
-  [[nodiscard]] Result<Posted> post(const Statement& statement);
+  [[nodiscard]] Result<Posted> post(const Payload& draft);
 
   // Like post(), in two steps for callers that keep state of their own beside the record:
   // prepare() signs and writes pending.record (COMMIT POINT of the caller's state), finish()
-  // sends it. If the sequence number was taken meanwhile, finish() signs the same statement anew.
-  [[nodiscard]] Result<RecordId> prepare(const Statement& statement);
+  // sends it. If the sequence number was taken meanwhile, finish() signs the same draft anew.
+  [[nodiscard]] Result<RecordId> prepare(const Payload& draft);
   [[nodiscard]] Result<Posted> finish();
   // The record on its way, if any; drop() forgets it unsent (it may still have reached the log).
   [[nodiscard]] Result<std::optional<Payload>> pending() const;
@@ -61,7 +51,7 @@ class Publisher {
 
  private:
   [[nodiscard]] Status ensure_identity();
-  [[nodiscard]] Result<Bytes> sign(const Statement& statement) const;
+  [[nodiscard]] Result<Bytes> sign(const Payload& draft) const;
   [[nodiscard]] Result<Posted> send(Bytes envelope);
   [[nodiscard]] std::filesystem::path pending_path() const { return dir_ / "pending.record"; }
 

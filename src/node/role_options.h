@@ -24,11 +24,4 @@ struct RoleOptions {
   std::int64_t stall_ms = 300'000;   // of the trainer
 };
 
-// Splits "http://host:port/runs/NAME".
-struct RunUrl {
-  std::string hub_url;
-  std::string run_name;
-};
-[[nodiscard]] std::optional<RunUrl> parse_run_url(const std::string& url);
-
 }  // namespace harambee::node

@@ -27,6 +27,8 @@ struct TrainerOptions {
   int threads = 1;
   std::int64_t stall_ms = 300'000;  // no line for so long: killed
   std::size_t line_bytes_max = 4u << 20;
+  // Asked several times a second while a request runs; false ends the program: cancelled.
+  std::function<bool()> keep_going;
 };
 
 struct TrainerHello {
