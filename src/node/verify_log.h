@@ -33,6 +33,7 @@ struct NamedBlob {
   BlobRef ref;
   std::uint64_t index = 0;  // of the record
   std::string kind;         // of the record
+  bool applied = false;     // the record changed the fold's state
 };
 
 struct AuditedLog {
@@ -43,7 +44,7 @@ struct AuditedLog {
   std::map<RecordId, fold::Contribution> contributions;
   // Scores that the fold took, by record id.
   std::map<RecordId, fold::Score> scores;
-  std::map<Digest, NamedBlob> blobs;  // that any applied record names
+  std::map<Digest, NamedBlob> blobs;  // that any record names
   std::uint64_t entries = 0;
   std::uint64_t inert = 0;
   std::uint64_t bundles = 0;
