@@ -33,6 +33,11 @@ inline constexpr std::size_t kReasonBytesMax = 64;  // a validator's reason, pri
 inline constexpr std::size_t kNormDigitsMax = 40;
 inline constexpr std::int64_t kNormExponentMax = 4096;
 inline constexpr std::int64_t kNanosMax = 1'000'000'000'000;  // |loss| or |gain|: a thousand nats
+inline constexpr std::int64_t kTokensMax = std::int64_t{1} << 48;
+inline constexpr std::int64_t kStepsPerRoundMax = 1'000'000;
+inline constexpr std::size_t kHubNameBytesMax = 255;
+inline constexpr std::size_t kVkeyBytesMax = 512;
+inline constexpr std::int64_t kUnixMsMax = std::int64_t{1} << 50;  // past the year 37000
 // A full round must fit into one score record and one close record:
 // {"c":"<64>","exp":-4096,"gain":-1000000000000,"norm":"<40>","v":"<64>"},
 inline constexpr std::size_t kScoreEntryBytesMax = 228;
@@ -68,7 +73,7 @@ struct OpenRun {
   KeyId coordinator;
   std::vector<KeyId> validators;  // 1 … kValidatorsMax, distinct
   Recipe recipe;
-  BlobRef data;  // data_manifest.h
+  BlobRef data;  // the data manifest (format/data.h)
 };
 [[nodiscard]] Payload write(const OpenRun& act);
 [[nodiscard]] Result<OpenRun> parse_open_run(const Payload& payload);

@@ -6,9 +6,15 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/result.h"
 #include "base/sign.h"
+#include "format/data.h"
 
 namespace harambee::fold {
+
+// Refuses data in which a row of context + 1 bytes does not fit: every training shard and the
+// concatenated held-out files must be at least that long.
+[[nodiscard]] Status check_data(const format::DataManifest& data, std::uint64_t context);
 
 // Indices of the training shards of member `ordinal` (join order): {(ordinal·s + t) mod n : t < s},
 // in the order of t, each once. shard_count > 0.
@@ -25,7 +31,7 @@ namespace harambee::fold {
 [[nodiscard]] Digest report_seed(const Digest& run);
 
 // Where one row starts in the concatenated files. The row is context + 1 bytes long.
-// total_bytes > context: the caller has refused smaller data (DataManifest::check).
+// total_bytes > context: the caller has refused smaller data (check_data).
 [[nodiscard]] std::uint64_t row_offset(const Digest& seed, std::uint64_t step, std::uint64_t row,
                                        std::uint64_t total_bytes, std::uint64_t context);
 // row_offset for row = 0 … rows − 1. Score and report rows use step 0.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/sign.h"
 #include "fold/acts.h"
 #include "fold/credit.h"
@@ -102,6 +103,9 @@ struct RoundState {
   std::uint64_t phase_index = 0;     // entry that began the phase: opening, tick, tick or score
   std::int64_t phase_ms = 0;         // log time then
   std::optional<Digest> score_seed;  // from the end of the commit phase
+  // Expected members (RunState::expects) that have neither committed nor left. Counted at the
+  // opening and kept, so that a tick costs nothing however many members there are.
+  std::int64_t waiting_for = 0;
   std::vector<Committed> contributions;
   std::vector<Scored> scores;
 };
@@ -181,7 +185,7 @@ struct RunState {
   [[nodiscard]] const Scored* score_of(const KeyId& validator) const;         // in the open round
   [[nodiscard]] bool is_validator(const KeyId& key) const;
   // Whether the open round waits for this member: joined before it opened, active, and did not
-  // miss the previous round it was expected in.
+  // miss the previous round it was expected in. Meaningful in the commit phase.
   [[nodiscard]] bool expects(const Member& member) const;
   // Whether a tick that says `now_ms` would end the commit or the score phase.
   [[nodiscard]] bool tick_would_advance(std::int64_t now_ms) const;
@@ -216,5 +220,7 @@ struct LogState {
 // SHA-256 of a canonical serialisation of everything above: equal exactly for equal states, so two
 // programs can compare what they folded. Computed from scratch: linear in the state's size.
 [[nodiscard]] Digest state_hash(const LogState& state);
+// The serialisation itself, so that two states that differ can be compared by eye.
+[[nodiscard]] Json state_json(const LogState& state);
 
 }  // namespace harambee::fold

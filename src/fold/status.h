@@ -6,10 +6,12 @@
 
 namespace harambee::fold {
 
-// Fields: run, name, origin, log_size, log_ms, phase, round, rounds, opened_ms, deadline_ms,
-// weights, checkpoint, loss_nanos (of the last closed round), losses (one per closed round or
-// null), members, contributions and scores of the open round, credits, distributed_micros,
-// refusals_count. Integers and strings only.
+// Fields: checkpoint, checkpoint_round, closed (one object a closed round: number, loss_nanos,
+// accepted, contributions, missed, closed_ms, weights), coordinator, credits_micros (by key id),
+// deadline_ms (of the phase, or null), distributed_micros, log_ms, log_size, loss_nanos (of the
+// last closed round, or null), maintainer, members, name, open (the open round, or null), origin,
+// phase, refusals_count, round (the open one), rounds, run,
+// validators, weights. Integers, strings and nulls only.
 [[nodiscard]] Json status_json(const LogState& log, const RunState& run);
 
 }  // namespace harambee::fold

@@ -1,0 +1,412 @@
+#include "fold/acts.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/check.h"
+#include "base/encoding.h"
+#include "fold/fields.h"
+#include "format/data.h"
+
+namespace harambee::fold {
+
+namespace {
+
+constexpr std::string_view kMalformed = "malformed: ";
+
+enum class Belongs { to_log, to_run, to_round };
+
+// The members of a payload outside the body.
+Status check_frame(const Payload& payload, std::string_view kind, Belongs belongs) {
+  HARAMBEE_CHECK(payload.kind == kind);
+  if (payload.run.has_value() != (belongs != Belongs::to_log)) {
+    return invalid(payload.run ? "run: this kind belongs to no run" : "run: is missing");
+  }
+  if (payload.round.has_value() != (belongs == Belongs::to_round)) {
+    return invalid(payload.round ? "round: this kind belongs to no round" : "round: is missing");
+  }
+  return ok();
+}
+
+Status check_blobs(const Payload& payload, std::initializer_list<std::string_view> types) {
+  if (payload.blobs.size() != types.size()) {
+    return invalid("blobs: must be " + std::to_string(types.size()));
+  }
+  std::size_t i = 0;
+  for (const std::string_view type : types) {
+    const BlobRef& blob = payload.blobs[i];
+    if (blob.type != type) {
+      return invalid("blobs[" + std::to_string(i) + "].type: must be " + std::string(type));
+    }
+    if (blob.size == 0) return invalid("blobs[" + std::to_string(i) + "].size: must not be 0");
+    ++i;
+  }
+  return ok();
+}
+
+Status check(const Payload& payload, std::string_view kind, Belongs belongs,
+             std::initializer_list<std::string_view> blob_types) {
+  if (const Status status = check_frame(payload, kind, belongs); !status) return status;
+  return check_blobs(payload, blob_types);
+}
+
+Payload frame(std::string_view kind, JsonObject body) {
+  Payload payload;
+  payload.kind = kind;
+  payload.body = std::move(body);
+  return payload;
+}
+
+Payload frame(std::string_view kind, const Digest& run, JsonObject body) {
+  Payload payload = frame(kind, std::move(body));
+  payload.run = run;
+  return payload;
+}
+
+Payload frame(std::string_view kind, const Digest& run, std::int64_t round, JsonObject body) {
+  Payload payload = frame(kind, run, std::move(body));
+  payload.round = round;
+  return payload;
+}
+
+Json json_of(const std::optional<Digest>& digest) {
+  return digest ? Json(digest->hex()) : Json(nullptr);
+}
+
+template <typename T>
+Result<T> finish(Fields& fields, T&& act) {
+  if (const Status status = fields.finish(); !status) return status.error();
+  return std::forward<T>(act);
+}
+
+// A pair [first, second] under `key`, or null with the refusal noted.
+const JsonArray* read_pair(Fields& fields, std::string_view key) {
+  const JsonArray& pair = fields.array(key, 2);
+  if (pair.size() == 2) return &pair;
+  fields.refuse(key, "must be an array of two");
+  return nullptr;
+}
+
+StateStep read_step(Fields& fields, std::string_view key) {
+  const JsonArray* pair = read_pair(fields, key);
+  if (!pair) return {};
+  const Json members = JsonObject{{"before", (*pair)[0]}, {"after", (*pair)[1]}};
+  Fields reader(members, std::string(key));
+  StateStep step;
+  step.before = reader.digest_or_null("before");
+  step.after = reader.digest("after");
+  if (const Status status = reader.finish(); !status) fields.refuse(status.error());
+  return step;
+}
+
+Json json_of(const StateStep& step) {
+  return JsonArray{json_of(step.before), Json(step.after.hex())};
+}
+
+bool is_digits(std::string_view text) {
+  return !text.empty() && text.size() <= kNormDigitsMax && (text == "0" || text.front() != '0') &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool is_verdict(std::string_view text) {
+  if (text == kVerdictOk || text == kVerdictWithheld) return true;
+  return is_plain(text, kReasonBytesMax) && text.starts_with(kMalformed) &&
+         text.size() > kMalformed.size();
+}
+
+std::int64_t read_loss(const Json& json, Fields& fields) {
+  const std::int64_t* nanos = json.integer();
+  if (nanos && *nanos >= 0 && *nanos <= kNanosMax) return *nanos;
+  fields.refuse("loss", "must be two integers between 0 and " + std::to_string(kNanosMax));
+  return 0;
+}
+
+Result<ScoreEntry> read_entry(const Json& json) {
+  Fields fields(json, "body.entries");
+  ScoreEntry entry;
+  entry.contribution = fields.digest("c");
+  entry.norm_exponent = fields.integer("exp", -kNormExponentMax, kNormExponentMax);
+  entry.gain_nanos = fields.integer("gain", -kNanosMax, kNanosMax);
+  entry.squared_norm = fields.plain("norm", kNormDigitsMax);
+  entry.verdict = fields.plain("v", kReasonBytesMax);
+  if (!is_digits(entry.squared_norm)) fields.refuse("norm", "must be decimal digits");
+  if (!is_verdict(entry.verdict)) {
+    fields.refuse("v", "must be \"ok\", \"withheld\" or \"malformed: …\"");
+  }
+  if (entry.verdict != kVerdictOk && entry.gain_nanos != 0) {
+    fields.refuse("gain", "must be 0 for what was not evaluated");
+  }
+  return finish(fields, std::move(entry));
+}
+
+}  // namespace
+
+Payload write(const Genesis& act) {
+  return frame("genesis", {{"key", hex(act.key.bytes)},
+                           {"name", act.name},
+                           {"previous", nullptr},
+                           {"tick_ms", act.tick_ms},
+                           {"vkey", act.vkey}});
+}
+
+Result<Genesis> parse_genesis(const Payload& payload) {
+  if (const Status status = check(payload, "genesis", Belongs::to_log, {}); !status) {
+    return status.error();
+  }
+  Fields fields(payload.body, "body");
+  Genesis act;
+  act.key = fields.public_key("key");
+  act.name = fields.plain("name", kHubNameBytesMax);
+  if (!fields.any("previous").is_null()) {
+    fields.refuse("previous", "must be null: continuing another log is not in version 1");
+  }
+  act.tick_ms = fields.integer("tick_ms", 1, kPhaseMsMax);
+  act.vkey = fields.plain("vkey", kVkeyBytesMax);
+  return finish(fields, std::move(act));
+}
+
+Payload write(const Tick& act) { return frame("tick", {{"unix_ms", act.unix_ms}}); }
+
+Result<Tick> parse_tick(const Payload& payload) {
+  if (const Status status = check(payload, "tick", Belongs::to_log, {}); !status) {
+    return status.error();
+  }
+  Fields fields(payload.body, "body");
+  Tick act;
+  act.unix_ms = fields.integer("unix_ms", 0, kUnixMsMax);
+  return finish(fields, std::move(act));
+}
+
+Payload write(const Identity& act) { return frame("identity", {{"key", hex(act.key.bytes)}}); }
+
+Result<Identity> parse_identity(const Payload& payload) {
+  if (const Status status = check(payload, "identity", Belongs::to_log, {}); !status) {
+    return status.error();
+  }
+  Fields fields(payload.body, "body");
+  Identity act;
+  act.key = fields.public_key("key");
+  return finish(fields, std::move(act));
+}
+
+Payload write(const OpenRun& act) {
+  JsonArray validators;
+  for (const KeyId& validator : act.validators) validators.push_back(validator.hex());
+  Payload payload = frame("run", {{"coordinator", act.coordinator.hex()},
+                                  {"name", act.name},
+                                  {"recipe", to_json(act.recipe)},
+                                  {"validators", std::move(validators)}});
+  payload.blobs = {act.data};
+  return payload;
+}
+
+Result<OpenRun> parse_open_run(const Payload& payload) {
+  if (const Status status = check(payload, "run", Belongs::to_log, {format::kDataManifestType});
+      !status) {
+    return status.error();
+  }
+  Fields fields(payload.body, "body");
+  OpenRun act;
+  act.coordinator = fields.digest("coordinator");
+  act.name = fields.slug("name", kNameBytesMax);
+  for (const Json& item : fields.array("validators", kValidatorsMax)) {
+    const std::string* written = item.string();
+    const Result<Digest> key = written ? Digest::from_hex(*written) : invalid("not a string");
+    if (!key) {
+      fields.refuse("validators", "must be key ids of 64 lower-case hex digits");
+      break;
+    }
+    act.validators.push_back(*key);
+  }
+  if (act.validators.empty()) fields.refuse("validators", "must not be empty");
+  if (std::set(act.validators.begin(), act.validators.end()).size() != act.validators.size()) {
+    fields.refuse("validators", "must be distinct");
+  }
+  const Json& recipe_json = fields.any("recipe");
+  if (!fields.failed()) {
+    Result<Recipe> recipe = recipe_from_json(recipe_json);
+    if (recipe) {
+      act.recipe = std::move(*recipe);
+    } else {
+      fields.refuse(recipe.error());
+    }
+  }
+  if (const Status status = fields.finish(); !status) return status.error();
+  act.data = payload.blobs[0];
+  return act;
+}
+
+Payload write(const Start& act) {
+  Payload payload = frame("start", act.run,
+                          {{"loss_first", act.loss_first_nanos},
+                           {"loss_last", act.loss_last_nanos},
+                           {"tokens", act.tokens},
+                           {"weights", act.checkpoint.digest.hex()}});
+  payload.blobs = {act.checkpoint};
+  return payload;
+}
+
+Result<Start> parse_start(const Payload& payload) {
+  if (const Status status = check(payload, "start", Belongs::to_run, {kWeightsType}); !status) {
+    return status.error();
+  }
+  Fields fields(payload.body, "body");
+  Start act;
+  act.run = *payload.run;
+  act.loss_first_nanos = fields.integer("loss_first", 0, kNanosMax);
+  act.loss_last_nanos = fields.integer("loss_last", 0, kNanosMax);
+  act.tokens = fields.integer("tokens", 0, kTokensMax);
+  act.checkpoint = payload.blobs[0];
+  if (fields.digest("weights") != act.checkpoint.digest) {
+    fields.refuse("weights", "must be the digest of the checkpoint blob");
+  }
+  return finish(fields, std::move(act));
+}
+
+Payload write(const Join& act) {
+  return frame("join", act.run, {{"class", act.numeric_class}, {"trainer", act.trainer}});
+}
+
+Result<Join> parse_join(const Payload& payload) {
+  if (const Status status = check(payload, "join", Belongs::to_run, {}); !status) {
+    return status.error();
+  }
+  Fields fields(payload.body, "body");
+  Join act;
+  act.run = *payload.run;
+  act.numeric_class = fields.slug("class", kNameBytesMax);
+  act.trainer = fields.plain("trainer", kNameBytesMax);
+  return finish(fields, std::move(act));
+}
+
+Payload write(const Leave& act) { return frame("leave", act.run, {}); }
+
+Result<Leave> parse_leave(const Payload& payload) {
+  if (const Status status = check(payload, "leave", Belongs::to_run, {}); !status) {
+    return status.error();
+  }
+  Fields fields(payload.body, "body");
+  return finish(fields, Leave{*payload.run});
+}
+
+Payload write(const Contribution& act) {
+  Payload payload =
+      frame("contribution", act.run, act.round,
+            {{"base", act.base.hex()},
+             {"class", act.numeric_class},
+             {"ef", json_of(act.error_feedback)},
+             {"loss", JsonArray{Json(act.loss_first_nanos), Json(act.loss_last_nanos)}},
+             {"opt", json_of(act.optimizer)},
+             {"steps", act.steps},
+             {"tokens", act.tokens}});
+  payload.blobs = {act.delta};
+  return payload;
+}
+
+Result<Contribution> parse_contribution(const Payload& payload) {
+  if (const Status status = check(payload, "contribution", Belongs::to_round, {kDeltaType});
+      !status) {
+    return status.error();
+  }
+  Fields fields(payload.body, "body");
+  Contribution act;
+  act.run = *payload.run;
+  act.round = *payload.round;
+  act.base = fields.digest("base");
+  act.numeric_class = fields.slug("class", kNameBytesMax);
+  act.error_feedback = read_step(fields, "ef");
+  if (const JsonArray* loss = read_pair(fields, "loss")) {
+    act.loss_first_nanos = read_loss((*loss)[0], fields);
+    act.loss_last_nanos = read_loss((*loss)[1], fields);
+  }
+  act.optimizer = read_step(fields, "opt");
+  act.steps = fields.integer("steps", 1, kStepsPerRoundMax);
+  act.tokens = fields.integer("tokens", 1, kTokensMax);
+  act.delta = payload.blobs[0];
+  return finish(fields, std::move(act));
+}
+
+Payload write(const Score& act) {
+  JsonArray entries;
+  for (const ScoreEntry& entry : act.entries) {
+    entries.push_back(JsonObject{{"c", entry.contribution.hex()},
+                                 {"exp", entry.norm_exponent},
+                                 {"gain", entry.gain_nanos},
+                                 {"norm", entry.squared_norm},
+                                 {"v", entry.verdict}});
+  }
+  return frame("score", act.run, act.round,
+               {{"base", act.base.hex()},
+                {"entries", std::move(entries)},
+                {"loss", act.loss_nanos},
+                {"seed", act.seed.hex()}});
+}
+
+Result<Score> parse_score(const Payload& payload) {
+  if (const Status status = check(payload, "score", Belongs::to_round, {}); !status) {
+    return status.error();
+  }
+  Fields fields(payload.body, "body");
+  Score act;
+  act.run = *payload.run;
+  act.round = *payload.round;
+  act.base = fields.digest("base");
+  for (const Json& item : fields.array("entries", kContributionsPerRoundMax)) {
+    Result<ScoreEntry> entry = read_entry(item);
+    if (!entry) return entry.error();
+    act.entries.push_back(std::move(*entry));
+  }
+  act.loss_nanos = fields.integer("loss", 0, kNanosMax);
+  act.seed = fields.digest("seed");
+  return finish(fields, std::move(act));
+}
+
+Payload write(const Close& act) {
+  JsonArray accepted;
+  for (const RecordId& id : act.accepted) accepted.push_back(id.hex());
+  Payload payload = frame("close", act.run, act.round,
+                          {{"accepted", std::move(accepted)},
+                           {"residual", act.residual.hex()},
+                           {"weights", act.weights.hex()}});
+  if (act.update) payload.blobs.push_back(*act.update);
+  if (act.checkpoint) payload.blobs.push_back(*act.checkpoint);
+  return payload;
+}
+
+Result<Close> parse_close(const Payload& payload) {
+  if (const Status status = check_frame(payload, "close", Belongs::to_round); !status) {
+    return status.error();
+  }
+  Fields fields(payload.body, "body");
+  Close act;
+  act.run = *payload.run;
+  act.round = *payload.round;
+  for (const Json& item : fields.array("accepted", kContributionsPerRoundMax)) {
+    const std::string* written = item.string();
+    const Result<Digest> id = written ? Digest::from_hex(*written) : invalid("not a string");
+    if (!id) {
+      fields.refuse("accepted", "must be record ids of 64 lower-case hex digits");
+      break;
+    }
+    act.accepted.push_back(*id);
+  }
+  act.residual = fields.digest("residual");
+  act.weights = fields.digest("weights");
+  if (const Status status = fields.finish(); !status) return status.error();
+  for (const BlobRef& blob : payload.blobs) {
+    if (blob.size == 0) return invalid("blobs: an empty blob");
+    if (blob.type == kUpdateType && !act.update && !act.checkpoint) {
+      act.update = blob;
+    } else if (blob.type == kWeightsType && !act.checkpoint) {
+      act.checkpoint = blob;
+    } else {
+      return invalid("blobs: must be at most one update and then at most one checkpoint");
+    }
+  }
+  if (act.checkpoint && act.checkpoint->digest != act.weights) {
+    return invalid("body.weights: must be the digest of the checkpoint blob");
+  }
+  return act;
+}
+
+}  // namespace harambee::fold

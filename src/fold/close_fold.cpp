@@ -1,0 +1,137 @@
+#include "fold/close_fold.h"
+
+#include <numeric>
+
+#include "base/check.h"
+#include "base/decimal.h"
+
+namespace harambee::fold {
+
+Objection close_objection(const RunState& run, const Judgement& judgement, const Close& act) {
+  if (act.accepted != judgement.accepted) return "accepted: not the set that the scores give";
+  if (act.update.has_value() == act.accepted.empty()) {
+    return act.update ? "blobs: an update, though nothing was accepted"
+                      : "blobs: the update is missing";
+  }
+  const bool due = run.recipe.checkpoint_due(act.round);
+  if (act.checkpoint.has_value() != due) {
+    return due ? "blobs: this round's checkpoint is missing"
+               : "blobs: no checkpoint is due in this round";
+  }
+  if (!act.accepted.empty()) return std::nullopt;
+  if (act.weights != run.weights) return "weights: changed, though nothing was accepted";
+  if (run.residual && act.residual != *run.residual) {
+    return "residual: changed, though nothing was accepted";
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+ClosedRound closed_round(const RunState& run, const Context& context, const Judgement& judgement,
+                         const Close& act) {
+  const RoundState& round = run.round;
+  ClosedRound closed;
+  closed.number = round.number;
+  closed.opened_index = round.opened_index;
+  closed.opened_ms = round.opened_ms;
+  closed.close = context.place;
+  closed.closed_ms = context.now_ms;
+  closed.base = run.weights;
+  closed.score_seed = *round.score_seed;
+  for (std::size_t i = 0; i < round.contributions.size(); ++i) {
+    const Committed& committed = round.contributions[i];
+    const Verdict& verdict = judgement.verdicts[i];
+    ClosedContribution one;
+    one.place = committed.place;
+    one.author = committed.author;
+    one.delta = committed.act.delta;
+    one.accepted = verdict.accepted;
+    one.reason = verdict.reason;
+    one.gain_nanos = verdict.gain_nanos;
+    one.loss_first_nanos = committed.act.loss_first_nanos;
+    one.loss_last_nanos = committed.act.loss_last_nanos;
+    one.tokens = committed.act.tokens;
+    closed.contributions.push_back(std::move(one));
+  }
+  for (const Scored& scored : round.scores) {
+    closed.scores.push_back({scored.place, scored.validator, scored.act.loss_nanos, {}});
+  }
+  closed.missed = run.missed;
+  closed.loss_nanos = judgement.loss_nanos;
+  closed.mostly_rejected = judgement.mostly_rejected;
+  closed.update = act.update;
+  closed.checkpoint = act.checkpoint;
+  closed.weights = act.weights;
+  closed.residual = act.residual;
+  return closed;
+}
+
+void pay(RunState& run, const KeyId& key, MicroCredit amount) {
+  if (amount == MicroCredit()) return;
+  run.credits[key] += amount;
+  run.distributed += amount;
+}
+
+// spec/credit.md. Nothing is distributed when nothing was accepted.
+void pay_round(RunState& run, ClosedRound& closed, std::size_t accepted) {
+  if (accepted == 0) return;
+  const RoundCredits credits = split_round(run.recipe.credit, accepted, closed.scores.size());
+  std::size_t next = 0;
+  for (ClosedContribution& one : closed.contributions) {
+    if (!one.accepted) continue;
+    one.credit = credits.trainers[next++];
+    run.members.at(one.author).credit += one.credit;
+    pay(run, one.author, one.credit);
+  }
+  for (std::size_t i = 0; i < closed.scores.size(); ++i) {
+    closed.scores[i].credit = credits.validators[i];
+    pay(run, closed.scores[i].validator, credits.validators[i]);
+  }
+  closed.coordinator_credit = credits.coordinator;
+  pay(run, run.coordinator, credits.coordinator);
+}
+
+// Many rejections in a row and gains that sum to less than nothing: both, so that neither bad luck
+// nor a few bad validators exclude anybody (spec/run.md §7).
+void update_standing(Member& member, const ClosedContribution& one, bool mostly_rejected,
+                     const Place& close) {
+  member.gains.push_back(one.gain_nanos.value_or(kUnmeasuredGainNanos));
+  if (member.gains.size() > kGainsKept) member.gains.pop_front();
+  if (one.accepted) {
+    ++member.accepted;
+    member.tokens += one.tokens;
+    member.rejected_streak = 0;
+    return;
+  }
+  ++member.rejected;
+  if (mostly_rejected) return;
+  ++member.rejected_streak;
+  const std::int64_t sum =
+      std::accumulate(member.gains.begin(), member.gains.end(), std::int64_t{0});
+  if (member.rejected_streak < kRejectedRoundsMax || sum >= 0) return;
+  member.excluded = "rejected in " + std::to_string(member.rejected_streak) +
+                    " rounds in a row, and the last " + std::to_string(member.gains.size()) +
+                    " gains sum to " + Decimal{sum}.str();
+  member.excluded_by = close;
+}
+
+}  // namespace
+
+void settle(RunState& run, const Context& context, const Judgement& judgement, const Close& act) {
+  HARAMBEE_CHECK(run.phase == Phase::closing);
+  ClosedRound closed = closed_round(run, context, judgement, act);
+  pay_round(run, closed, judgement.accepted.size());
+  for (const ClosedContribution& one : closed.contributions) {
+    update_standing(run.members.at(one.author), one, closed.mostly_rejected, context.place);
+  }
+  run.weights = act.weights;
+  run.residual = act.residual;
+  if (act.checkpoint) {
+    run.checkpoint = act.checkpoint;
+    run.checkpoint_round = act.round + 1;
+  }
+  run.history.push_back(std::move(closed));
+}
+
+}  // namespace harambee::fold

@@ -1,0 +1,219 @@
+#include "fold/run_fold.h"
+
+#include "base/check.h"
+#include "fold/assignment.h"
+#include "fold/close_fold.h"
+#include "fold/judge.h"
+
+namespace harambee::fold {
+
+namespace {
+
+void enter(RunState& run, Phase phase, const Context& context) {
+  run.phase = phase;
+  run.round.phase_index = context.place.index;
+  run.round.phase_ms = context.now_ms;
+}
+
+// Why this round number cannot be spoken of now.
+Objection round_objection(const RunState& run, std::int64_t round) {
+  if (run.phase == Phase::waiting_start) return "the run has not started";
+  if (run.phase == Phase::finished) return "the run is finished";
+  if (round == run.round.number) return std::nullopt;
+  return "round " + std::to_string(round) + " is not open; round " +
+         std::to_string(run.round.number) + " is";
+}
+
+Objection chain_objection(const char* what, const StateStep& step,
+                          const std::optional<Digest>& last) {
+  if (!step.before || step.before == last) return std::nullopt;
+  if (!last) return std::string(what) + ": begins from a state that the log does not know";
+  return std::string(what) + ": begins from " + step.before->hex() +
+         ", but the author's last contribution ended in " + last->hex();
+}
+
+Objection contribution_objection(const RunState& run, const Member* member, const KeyId& author,
+                                 const Contribution& act) {
+  if (!member) return "the author has not joined this run";
+  if (member->excluded) return "the author is excluded: " + *member->excluded;
+  if (member->left) return "the author has left this run";
+  if (Objection objection = round_objection(run, act.round)) return objection;
+  if (run.phase != Phase::commit) {
+    return "late: the commit phase of round " + std::to_string(act.round) + " has ended";
+  }
+  if (act.base != run.weights) {
+    return "base: trained from " + act.base.hex() + ", but the round's weights are " +
+           run.weights.hex();
+  }
+  if (run.contribution_of(author)) return "the author has contributed to this round already";
+  if (Objection objection = chain_objection("ef", act.error_feedback, member->error_feedback)) {
+    return objection;
+  }
+  if (Objection objection = chain_objection("opt", act.optimizer, member->optimizer)) {
+    return objection;
+  }
+  if (run.round.contributions.size() >= kContributionsPerRoundMax) {
+    return "the round is full: " + std::to_string(kContributionsPerRoundMax) + " contributions";
+  }
+  return std::nullopt;
+}
+
+Objection score_objection(const RunState& run, const KeyId& author, const Score& act) {
+  if (!run.is_validator(author)) return "the author is not a validator of this run";
+  if (Objection objection = round_objection(run, act.round)) return objection;
+  if (run.phase == Phase::commit) return "the commit phase has not ended";
+  if (run.phase == Phase::closing) return "late: the round's scores are final";
+  if (run.score_of(author)) return "the author has scored this round already";
+  if (act.base != run.weights) return "base: not the weights of this round";
+  if (act.seed != run.round.score_seed) return "seed: not the score seed of this round";
+  if (act.entries.size() != run.round.contributions.size()) {
+    return "entries: must be one for each of the " +
+           std::to_string(run.round.contributions.size()) + " contributions";
+  }
+  for (std::size_t i = 0; i < act.entries.size(); ++i) {
+    if (act.entries[i].contribution != run.round.contributions[i].place.id) {
+      return "entries: must name the round's contributions in log order";
+    }
+  }
+  return std::nullopt;
+}
+
+void open_round(RunState& run, std::int64_t number, const Context& context) {
+  run.missed.clear();
+  run.round = RoundState{};
+  run.round.number = number;
+  run.round.opened_index = context.place.index;
+  run.round.opened_ms = context.now_ms;
+  for (const auto& [key, member] : run.members) {
+    if (run.expects(member)) ++run.round.waiting_for;
+  }
+  enter(run, Phase::commit, context);
+}
+
+}  // namespace
+
+RunState opened_run(const Context& context, OpenRun act) {
+  RunState run;
+  run.id = context.place.id;
+  run.opened = context.place;
+  run.name = std::move(act.name);
+  run.maintainer = context.author;
+  run.coordinator = act.coordinator;
+  run.validators = std::move(act.validators);
+  run.recipe = std::move(act.recipe);
+  run.data = std::move(act.data);
+  return run;
+}
+
+Objection take(RunState& run, const Context& context, const Start& act) {
+  if (context.author != run.maintainer) return "only the maintainer starts a run";
+  if (run.phase != Phase::waiting_start) return "the run has started already";
+  run.start = act;
+  run.start_place = context.place;
+  run.weights = act.checkpoint.digest;
+  run.checkpoint = act.checkpoint;
+  run.checkpoint_round = 0;
+  open_round(run, 0, context);
+  return std::nullopt;
+}
+
+Objection take(RunState& run, const Context& context, const Join& act) {
+  if (run.phase == Phase::finished) return "the run is finished";
+  const auto it = run.members.find(context.author);
+  if (it == run.members.end()) {
+    if (run.members.size() >= kMembersMax) {
+      return "the run is full: " + std::to_string(kMembersMax) + " members";
+    }
+    Member member;
+    member.key = context.author;
+    member.ordinal = run.member_order.size();
+    run.member_order.push_back(context.author);
+    member.numeric_class = act.numeric_class;
+    member.trainer = act.trainer;
+    member.joined = context.place;
+    run.members.emplace(context.author, std::move(member));
+    return std::nullopt;
+  }
+  Member& member = it->second;
+  if (member.excluded) return "the author is excluded: " + *member.excluded;
+  if (!member.left) return "the author is a member already";
+  member.left.reset();
+  member.joined = context.place;
+  member.numeric_class = act.numeric_class;
+  member.trainer = act.trainer;
+  return std::nullopt;
+}
+
+Objection take(RunState& run, const Context& context, const Leave&) {
+  const auto it = run.members.find(context.author);
+  if (it == run.members.end()) return "the author has not joined this run";
+  Member& member = it->second;
+  if (member.left) return "the author has left already";
+  const bool awaited =
+      run.phase == Phase::commit && run.expects(member) && !run.contribution_of(context.author);
+  if (awaited) --run.round.waiting_for;
+  member.left = context.place;
+  return std::nullopt;
+}
+
+Objection take(RunState& run, const Context& context, Contribution act) {
+  const auto it = run.members.find(context.author);
+  Member* member = it == run.members.end() ? nullptr : &it->second;
+  if (Objection objection = contribution_objection(run, member, context.author, act)) {
+    return objection;
+  }
+  if (run.expects(*member)) --run.round.waiting_for;
+  member->missed = false;
+  member->error_feedback = act.error_feedback.after;
+  member->optimizer = act.optimizer.after;
+  member->last_contribution = context.place;
+  run.round.contributions.push_back({context.place, context.author, std::move(act)});
+  return std::nullopt;
+}
+
+void end_commit(RunState& run, const Context& context, const Digest& log_root) {
+  HARAMBEE_CHECK(run.phase == Phase::commit);
+  for (const KeyId& key : run.member_order) {
+    Member& member = run.members.at(key);
+    if (!run.expects(member) || run.contribution_of(key)) continue;
+    member.missed = true;
+    ++member.missed_rounds;
+    run.missed.push_back(key);
+  }
+  HARAMBEE_CHECK(static_cast<std::int64_t>(run.missed.size()) == run.round.waiting_for);
+  run.round.score_seed = score_seed(log_root);
+  enter(run, Phase::score, context);
+}
+
+Objection take(RunState& run, const Context& context, Score act) {
+  if (Objection objection = score_objection(run, context.author, act)) return objection;
+  run.round.scores.push_back({context.place, context.author, std::move(act)});
+  if (run.round.scores.size() == run.validators.size()) end_score(run, context);
+  return std::nullopt;
+}
+
+void end_score(RunState& run, const Context& context) {
+  HARAMBEE_CHECK(run.phase == Phase::score && !run.round.scores.empty());
+  enter(run, Phase::closing, context);
+}
+
+Objection take(RunState& run, const Context& context, const Close& act) {
+  if (context.author != run.coordinator) return "only the coordinator closes a round";
+  if (Objection objection = round_objection(run, act.round)) return objection;
+  if (run.phase == Phase::commit) return "the commit phase has not ended";
+  if (run.phase == Phase::score) return "the score phase has not ended";
+  const Judgement judgement = derive(run.round);
+  if (Objection objection = close_objection(run, judgement, act)) return objection;
+  settle(run, context, judgement, act);
+  const std::int64_t next = act.round + 1;
+  if (next < run.recipe.rounds) {
+    open_round(run, next, context);
+    return std::nullopt;
+  }
+  run.round = RoundState{};
+  run.missed.clear();
+  enter(run, Phase::finished, context);
+  return std::nullopt;
+}
+
+}  // namespace harambee::fold

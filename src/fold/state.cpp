@@ -1,0 +1,101 @@
+#include "fold/state.h"
+
+#include <algorithm>
+
+namespace harambee::fold {
+
+namespace {
+
+template <typename Map, typename Key>
+const typename Map::mapped_type* find(const Map& map, const Key& key) {
+  const auto it = map.find(key);
+  return it == map.end() ? nullptr : &it->second;
+}
+
+}  // namespace
+
+const char* name(Phase phase) {
+  switch (phase) {
+    case Phase::waiting_start:
+      return "waiting_start";
+    case Phase::commit:
+      return "commit";
+    case Phase::score:
+      return "score";
+    case Phase::closing:
+      return "closing";
+    case Phase::finished:
+      return "finished";
+  }
+  HARAMBEE_CHECK(false);
+  return "";
+}
+
+const Member* RunState::member(const KeyId& key) const { return find(members, key); }
+
+const Committed* RunState::contribution_of(const KeyId& author) const {
+  for (const Committed& committed : round.contributions) {
+    if (committed.author == author) return &committed;
+  }
+  return nullptr;
+}
+
+const Scored* RunState::score_of(const KeyId& validator) const {
+  for (const Scored& scored : round.scores) {
+    if (scored.validator == validator) return &scored;
+  }
+  return nullptr;
+}
+
+bool RunState::is_validator(const KeyId& key) const {
+  return std::find(validators.begin(), validators.end(), key) != validators.end();
+}
+
+bool RunState::expects(const Member& member) const {
+  return member.active() && !member.missed && member.joined.index < round.opened_index;
+}
+
+std::optional<std::int64_t> RunState::deadline_ms() const {
+  switch (phase) {
+    case Phase::commit:
+      return round.opened_ms + recipe.commit_ms;
+    case Phase::score:
+      return round.phase_ms + recipe.reveal_ms + recipe.score_ms;
+    case Phase::waiting_start:
+    case Phase::closing:
+    case Phase::finished:
+      break;
+  }
+  return std::nullopt;
+}
+
+bool RunState::tick_would_advance(std::int64_t now_ms) const {
+  if (phase == Phase::commit) {
+    const auto count = static_cast<std::int64_t>(round.contributions.size());
+    if (count < recipe.min_contributions) return false;
+    return round.waiting_for == 0 || now_ms >= *deadline_ms();
+  }
+  if (phase == Phase::score) return !round.scores.empty() && now_ms >= *deadline_ms();
+  return false;
+}
+
+const RunState* LogState::run(const RecordId& id) const { return find(runs, id); }
+
+const RunState* LogState::run_named(std::string_view wanted) const {
+  const RecordId* id = find(names, wanted);
+  return id ? run(*id) : nullptr;
+}
+
+const Author* LogState::author(const KeyId& key) const { return find(authors, key); }
+
+std::uint64_t LogState::next_seq(const KeyId& key) const {
+  const Author* known = author(key);
+  return known ? known->next_seq : 0;
+}
+
+std::optional<RecordId> LogState::prev(const KeyId& key) const {
+  const Author* known = author(key);
+  return known ? std::optional(known->last) : std::nullopt;
+}
+
+}  // namespace harambee::fold

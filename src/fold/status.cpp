@@ -1,0 +1,115 @@
+#include "fold/status.h"
+
+#include "fold/judge.h"
+
+namespace harambee::fold {
+
+namespace {
+
+Json optional_number(const std::optional<std::int64_t>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+const char* standing(const RunState& run, const Member& member) {
+  if (member.excluded) return "excluded";
+  if (member.left) return "left";
+  if (run.phase == Phase::commit && run.contribution_of(member.key)) return "committed";
+  if (member.missed) return "missed";
+  if (run.phase == Phase::commit && run.expects(member)) return "expected";
+  return "active";
+}
+
+Json member_json(const RunState& run, const Member& member) {
+  JsonArray gains;
+  for (const std::int64_t gain : member.gains) gains.push_back(gain);
+  return JsonObject{{"accepted", member.accepted},
+                    {"class", member.numeric_class},
+                    {"credit_micros", member.credit.micros()},
+                    {"gains_nanos", std::move(gains)},
+                    {"key", member.key.hex()},
+                    {"missed_rounds", member.missed_rounds},
+                    {"ordinal", member.ordinal},
+                    {"reason", member.excluded ? Json(*member.excluded) : Json(nullptr)},
+                    {"rejected", member.rejected},
+                    {"rejected_streak", member.rejected_streak},
+                    {"standing", standing(run, member)},
+                    {"tokens", member.tokens},
+                    {"trainer", member.trainer}};
+}
+
+Json members_json(const RunState& run) {
+  JsonArray members;
+  for (const KeyId& key : run.member_order) members.push_back(member_json(run, *run.member(key)));
+  return members;
+}
+
+Json open_round_json(const RunState& run) {
+  JsonArray contributions;
+  for (const Committed& committed : run.round.contributions) {
+    contributions.push_back(JsonObject{{"author", committed.author.hex()},
+                                       {"id", committed.place.id.hex()},
+                                       {"index", committed.place.index}});
+  }
+  JsonArray scores;
+  for (const Scored& scored : run.round.scores) {
+    scores.push_back(JsonObject{{"id", scored.place.id.hex()},
+                                {"index", scored.place.index},
+                                {"loss_nanos", scored.act.loss_nanos},
+                                {"validator", scored.validator.hex()}});
+  }
+  return JsonObject{{"contributions", std::move(contributions)},
+                    {"opened_ms", run.round.opened_ms},
+                    {"scores", std::move(scores)},
+                    {"waiting_for", run.round.waiting_for}};
+}
+
+Json closed_json(const ClosedRound& round) {
+  std::int64_t accepted = 0;
+  for (const ClosedContribution& one : round.contributions) accepted += one.accepted ? 1 : 0;
+  return JsonObject{{"accepted", accepted},
+                    {"closed_ms", round.closed_ms},
+                    {"contributions", round.contributions.size()},
+                    {"loss_nanos", optional_number(round.loss_nanos)},
+                    {"missed", round.missed.size()},
+                    {"number", round.number},
+                    {"weights", round.weights.hex()}};
+}
+
+}  // namespace
+
+Json status_json(const LogState& log, const RunState& run) {
+  const bool started = run.phase != Phase::waiting_start;
+  const bool open = started && run.phase != Phase::finished;
+  JsonArray rounds;
+  for (const ClosedRound& round : run.history) rounds.push_back(closed_json(round));
+  JsonObject credits;
+  for (const auto& [key, amount] : run.credits) credits.emplace(key.hex(), amount.micros());
+  JsonArray validators;
+  for (const KeyId& validator : run.validators) validators.push_back(validator.hex());
+  Json loss = run.history.empty() ? Json(nullptr) : optional_number(run.history.back().loss_nanos);
+  return JsonObject{
+      {"checkpoint", run.checkpoint ? Json(run.checkpoint->digest.hex()) : Json(nullptr)},
+      {"checkpoint_round", run.checkpoint_round},
+      {"closed", std::move(rounds)},
+      {"coordinator", run.coordinator.hex()},
+      {"credits_micros", std::move(credits)},
+      {"deadline_ms", optional_number(run.deadline_ms())},
+      {"distributed_micros", run.distributed.micros()},
+      {"log_ms", log.now_ms()},
+      {"log_size", log.frontier.size()},
+      {"loss_nanos", std::move(loss)},
+      {"maintainer", run.maintainer.hex()},
+      {"members", members_json(run)},
+      {"name", run.name},
+      {"open", open ? open_round_json(run) : Json(nullptr)},
+      {"origin", log.origin},
+      {"phase", name(run.phase)},
+      {"refusals_count", run.refusals_count},
+      {"round", run.history.size()},
+      {"rounds", run.recipe.rounds},
+      {"run", run.id.hex()},
+      {"validators", std::move(validators)},
+      {"weights", started ? Json(run.weights.hex()) : Json(nullptr)}};
+}
+
+}  // namespace harambee::fold
