@@ -54,7 +54,7 @@ struct RunOpenOptions {
   std::string coordinator;              // key id; empty: the maintainer's own key
   std::vector<std::string> validators;  // key ids; empty: the maintainer's own key
   unsigned shards = 64;
-  std::uint64_t text_bytes_max = 256ull << 20;
+  std::uint64_t text_mb_max = 256;
 };
 [[nodiscard]] Exit run_open(const RunOpenOptions& options, Ui& ui);
 
@@ -88,6 +88,7 @@ struct VerifyVerbOptions {
   bool no_weights = false;
   std::uint64_t rescore = 0;
   std::string seed;  // 64 hex digits; empty: the checkpoint's root
+  std::string vkey;  // the key that the log must have; empty: the one that it names
 };
 [[nodiscard]] Exit verify(const VerifyVerbOptions& options, Ui& ui);
 
@@ -118,9 +119,12 @@ struct DemoOptions {
   std::vector<std::string> text;  // empty: text that every machine with the build tools has
   std::string dir = "demo-run";
   unsigned volunteers = 4;
-  unsigned rounds = 0;   // 0: the default
-  unsigned seconds = 0;  // 0: the default
-  bool resume = false;
+  unsigned rounds = 0;     // 0: the default
+  unsigned seconds = 0;    // 0: the default
+  unsigned threads = 0;    // 0: all cores
+  std::uint64_t seed = 1;  // another one gives another run
+  bool resume = false;     // go on with the demo in `dir`
+  bool fresh = false;      // delete the demo in `dir` and begin anew
   bool json = false;
 };
 [[nodiscard]] Exit demo(const DemoOptions& options, Ui& ui);  // demo.cpp
