@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "exact/aggregate.h"
+#include "node/round_math.h"
 
 namespace harambee::node {
 namespace {
@@ -47,11 +47,6 @@ FetchBlob checked_blobs(LogSource& source) {
     }
     return content;
   };
-}
-
-Result<exact::Codec> codec_of(const fold::CodecRule& rule) {
-  return exact::codec_from_json(
-      JsonObject{{"feedback", rule.feedback.str()}, {"keep", rule.keep}, {"name", rule.name}});
 }
 
 Result<Replay> Replay::begin(const fold::RunState& run, FetchBlob blobs) {

@@ -26,9 +26,6 @@ using FetchBlob = std::function<Result<Content>(const BlobRef&)>;
 // "blobs/ab/ab…": how a blob is named in faults.
 [[nodiscard]] std::string blob_place(const Digest& digest);
 
-// The codec that a recipe's rule names.
-[[nodiscard]] Result<exact::Codec> codec_of(const fold::CodecRule& rule);
-
 class Replay {
  public:
   // At the opening of round 0: the start record's checkpoint. Borrows the run.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -13,34 +14,12 @@
 #include "base/result.h"
 #include "base/sign.h"
 #include "fold/recipe.h"
+#include "node/text.h"
+#include "node/trainer_process.h"
 #include "port/clock.h"
 #include "port/wire.h"
 
 namespace harambee::node {
-
-inline constexpr std::uint64_t kTextPieceBytes = 16 * 1024;
-inline constexpr std::uint64_t kTextFilesMax = 1'000'000;
-inline constexpr unsigned kHeldOutPercent = 6;
-
-struct TextOptions {
-  std::vector<std::string> paths;  // files and folders; folders are walked, hidden names skipped
-  unsigned shards = 64;
-  std::uint64_t bytes_max = 256ull << 20;  // more text is left out, with a note
-};
-
-// Text cut into pieces, each piece once, each in the shard that the hash of its bytes says: the
-// same text gives the same shards wherever it lies and in whatever order the files are found.
-struct TextShards {
-  std::vector<Bytes> train;  // none is empty
-  Bytes held_out;
-  std::uint64_t files = 0;
-  std::uint64_t bytes = 0;            // kept
-  std::uint64_t duplicate_bytes = 0;  // pieces met before
-  std::vector<std::string> notes;  // "skipped PATH: why", at most 100 and a last "… and n more"
-};
-// not_found: a path does not exist. invalid: no text in it, or too little for the model's context.
-// io: a named file cannot be read (files inside folders are skipped with a note).
-[[nodiscard]] Result<TextShards> read_text(const TextOptions& options, std::uint64_t context);
 
 struct RunOpenOptions {
   std::string hub_url;
@@ -81,7 +60,23 @@ struct OpenedRun {
 [[nodiscard]] Result<OpenedRun> open_run(Wire& wire, Clock& clock, const SecretKey& key,
                                          const RunOpenOptions& options);
 
-// The seed of the data order of the maintainer's warm start.
+// The seed of the data order of the maintainer's warm start:
+// SHA-256("harambee warm v1\n" ‖ run id).
 [[nodiscard]] Digest warm_seed(const Digest& run);
+
+struct WarmStart {
+  std::filesystem::path weights;  // canonical file in the work directory
+  Digest digest;
+  std::int64_t loss_first_nanos = 0;
+  std::int64_t loss_last_nanos = 0;
+  std::int64_t tokens = 0;
+};
+// The first weights of a run, from its recipe alone: init from the seed, then warm.steps over all
+// training shards. What the maintainer does once and an auditor repeats. progress returning false:
+// cancelled.
+[[nodiscard]] Result<WarmStart> warm_start(
+    TrainerProcess& trainer, const fold::Recipe& recipe, const Digest& run,
+    const std::vector<std::filesystem::path>& shards, const std::filesystem::path& work,
+    const std::function<bool(const TrainProgress&)>& progress);
 
 }  // namespace harambee::node
