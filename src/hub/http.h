@@ -63,15 +63,14 @@ struct HttpResponse;
 struct Wait {
   std::function<std::optional<HttpResponse>(bool last)> again;
   std::int64_t ms_max = 0;
+  bool long_poll = false;  // nothing is lost when the server ends it early to stop
 };
 
 struct HttpResponse {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;  // Content-Length is the server's work
-  std::variant<std::string, FilePart, Wait> body;
-  // For HEAD: the length the body would have had.
-  std::optional<std::uint64_t> content_length;
-  bool close = false;  // end the connection after this answer
+  std::variant<std::string, FilePart, Wait> body;  // HEAD: as for GET; the server leaves it out
+  bool close = false;                              // end the connection after this answer
 
   [[nodiscard]] static HttpResponse text(int status, std::string body,
                                          std::string type = "text/plain; charset=utf-8");
