@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "fold/state.h"
+#include "role/tick.h"
 
 namespace harambee::role {
 
 struct ValidatorFacts {
-  std::int64_t unix_ms = 0;  // wall clock
+  TickFacts clock;
   bool identify_sent = false;
   std::optional<std::int64_t> attempted_round;  // the newest round a score was sent for
 };

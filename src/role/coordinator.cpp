@@ -1,0 +1,44 @@
+#include "role/coordinator.h"
+
+#include "fold/judge.h"
+
+namespace harambee::role {
+
+namespace {
+
+using namespace coordinator;
+
+Action close(const fold::RunState& run) {
+  Close action;
+  action.round = run.round.number;
+  action.base = run.weights;
+  action.residual = run.residual;
+  const fold::Judgement judgement = fold::derive(run.round);
+  for (std::size_t i = 0; i < judgement.verdicts.size(); ++i) {
+    if (!judgement.verdicts[i].accepted) continue;
+    const fold::Committed& committed = run.round.contributions[i];
+    action.accepted.push_back({committed.place.id, committed.act.delta});
+  }
+  action.checkpoint_due = run.recipe.checkpoint_due(run.round.number);
+  return action;
+}
+
+}  // namespace
+
+Action decide_coordinator(const fold::LogState& log, const fold::RunState& run, const KeyId& me,
+                          const CoordinatorFacts& facts) {
+  if (me != run.coordinator) return Stranger{};
+  if (run.phase == fold::Phase::finished) return Done{};
+  if (!log.author(me)) {
+    if (facts.identify_sent) return Wait{"identity sent"};
+    return Identify{};
+  }
+  if (run.phase == fold::Phase::closing) {
+    if (facts.attempted_round == run.round.number) return Wait{"close sent"};
+    return close(run);
+  }
+  if (tick_is_wanted(log, run, facts.clock)) return AskTick{};
+  return Wait{std::string("in phase ") + fold::name(run.phase)};
+}
+
+}  // namespace harambee::role

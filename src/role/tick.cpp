@@ -1,0 +1,14 @@
+#include "role/tick.h"
+
+namespace harambee::role {
+
+bool tick_is_wanted(const fold::LogState& log, const fold::RunState& run, const TickFacts& facts) {
+  if (facts.asked_ms) {
+    // A clock that was set back must not silence us: then the distance is negative.
+    const std::int64_t since_ms = facts.now_ms - *facts.asked_ms;
+    if (since_ms >= 0 && since_ms < log.tick_ms) return false;
+  }
+  return run.tick_would_advance(facts.now_ms);
+}
+
+}  // namespace harambee::role

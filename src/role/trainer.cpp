@@ -1,0 +1,72 @@
+#include "role/trainer.h"
+
+#include "fold/assignment.h"
+
+namespace harambee::role {
+
+namespace {
+
+using namespace trainer;
+
+Action train(const fold::RunState& run, const fold::Member& member) {
+  const std::int64_t round = run.round.number;
+  Train action;
+  action.round = round;
+  action.base = run.weights;
+  action.ordinal = member.ordinal;
+  action.seed = fold::inner_seed(run.id, static_cast<std::uint64_t>(round), member.key);
+  action.first_step = round * run.recipe.inner.steps;
+  action.total_steps = run.recipe.total_steps();
+  action.error_feedback = member.error_feedback;
+  action.optimizer = member.optimizer;
+  action.commit_deadline_ms = *run.deadline_ms();
+  return action;
+}
+
+Action in_commit(const fold::RunState& run, const fold::Member& member, const TrainerFacts& facts) {
+  if (run.contribution_of(member.key)) return Wait{"committed; waiting for the others"};
+  if (facts.attempted_round == run.round.number) return Wait{"contribution sent"};
+  if (run.round.contributions.size() >= fold::kContributionsPerRoundMax) {
+    return Wait{"this round is full; waiting for the next"};
+  }
+  return train(run, member);
+}
+
+Action in_score(const fold::RunState& run, const KeyId& me, const TrainerFacts& facts) {
+  const fold::Committed* mine = run.contribution_of(me);
+  if (!mine) return Wait{"the round began without us; waiting for the next"};
+  if (facts.uploaded_round == run.round.number) return Wait{"waiting for the validators"};
+  return Reveal{run.round.number, mine->act.delta, run.round.phase_ms + run.recipe.reveal_ms};
+}
+
+}  // namespace
+
+Action decide_trainer(const fold::LogState& log, const fold::RunState& run, const KeyId& me,
+                      const TrainerFacts& facts) {
+  if (run.phase == fold::Phase::finished) return Done{};
+  const fold::Member* member = run.member(me);
+  if (member && member->excluded) return Excluded{*member->excluded};
+  if (!log.author(me)) {
+    if (facts.identify_sent) return Wait{"identity sent"};
+    return Identify{};
+  }
+  if (!member || member->left) {
+    if (facts.join_sent) return Wait{"join sent"};
+    return Join{};
+  }
+  switch (run.phase) {
+    case fold::Phase::waiting_start:
+      return Wait{"the maintainer has not started the run"};
+    case fold::Phase::commit:
+      return in_commit(run, *member, facts);
+    case fold::Phase::score:
+      return in_score(run, me, facts);
+    case fold::Phase::closing:
+      return Wait{"waiting for the coordinator to close the round"};
+    case fold::Phase::finished:
+      break;
+  }
+  return Done{};
+}
+
+}  // namespace harambee::role
