@@ -21,7 +21,7 @@ namespace harambee::cli {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::uint64_t kTextBytesMax = 4 << 20;
+constexpr const char* kTextMbMax = "4";
 
 std::string resume_command(const DemoOptions& options) {
   return fmt::format("harambee demo --dir {} --resume", options.dir);

@@ -223,7 +223,10 @@ void wire_rest(CLI::App& app, AllOptions& all, Chosen& chosen) {
   show->add_option("--volunteers", o.volunteers, "How many (default: 4)");
   show->add_option("--rounds", o.rounds, "How many rounds");
   show->add_option("--seconds", o.seconds, "How long it may take");
-  show->add_flag("--resume", o.resume, "Go on with what is in DIR");
+  show->add_option("--threads", o.threads, "Processor cores to count on (default: all)");
+  show->add_option("--seed", o.seed, "Another number gives another run (default: 1)");
+  auto* resume = show->add_flag("--resume", o.resume, "Go on with what is in DIR");
+  show->add_flag("--fresh", o.fresh, "Delete the demo in DIR and begin anew")->excludes(resume);
   add_json(show, o.json);
   choose(show, chosen, o, o.json, demo);
 }
