@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "base/json.h"
+
 namespace harambee::node {
 
 // How far a role has got and what it has cost. Written to `stats.json` in its directory after
@@ -39,6 +41,11 @@ struct Event {
 [[nodiscard]] const char* name(Event::Kind kind);
 // One line of JSON without the newline: {"event":…,"text":…, all of Stats}.
 [[nodiscard]] std::string json_line(const Event& event);
+
+// stats.json. Reading takes what lasts over a restart (bytes, rounds, accepted, tokens); missing
+// members are zero.
+[[nodiscard]] JsonObject to_json(const Stats& stats);
+[[nodiscard]] Stats stats_from_json(const Json& json);
 
 using Observer = std::function<void(const Event&)>;  // called from the role's own thread
 

@@ -22,7 +22,7 @@ enum class Misbehave {
   none,
   sign_flip,  // the opposite of its pseudo-gradient
   noise,      // random numbers of the same norm
-  copy_none,  // commits and never reveals
+  withhold,   // commits and never reveals
   malformed,  // bytes that are no delta
 };
 [[nodiscard]] Result<Misbehave> parse_misbehave(const std::string& text);  // "sign-flip", …

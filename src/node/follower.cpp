@@ -1,0 +1,395 @@
+#include "node/follower.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "fold/acts.h"
+#include "fold/apply.h"
+#include "log/checkpoint.h"
+#include "record/limits.h"
+#include "store/file.h"
+
+namespace harambee::node {
+namespace {
+
+constexpr std::uint64_t kKeptBytesMax = 64ull << 30;
+// Entries held in memory until the root that covers them has been checked.
+constexpr std::uint64_t kBatchBytesMax = 1ull << 30;
+
+// The body of GET /log (spec/hub-api.md), unchecked.
+struct LogAnswer {
+  std::string note;
+  std::uint64_t from = 0;
+  std::vector<Bytes> entries;
+};
+
+Error nonsense(const std::string& what) {
+  return fail(ErrorCode::unavailable, "the hub's answer to /log makes no sense: " + what);
+}
+
+Result<std::uint64_t> take_number(std::string_view& line) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
+  if (error != std::errc{}) return nonsense("no number in the entries line");
+  line.remove_prefix(static_cast<std::size_t>(end - line.data()));
+  if (!line.empty() && line.front() == ' ') line.remove_prefix(1);
+  return value;
+}
+
+// One length-prefixed entry at the front of `rest`; empty if it is torn.
+std::optional<View> take_entry(View& rest) {
+  if (rest.size() < 2) return std::nullopt;
+  const std::size_t size = get_u16be(rest.data());
+  if (rest.size() < 2 + size) return std::nullopt;
+  const View entry = rest.subspan(2, size);
+  rest = rest.subspan(2 + size);
+  return entry;
+}
+
+Result<LogAnswer> parse_answer(View body) {
+  constexpr std::string_view kDash = "\xe2\x80\x94 ";  // "— ", begins a signature line
+  constexpr std::string_view kWord = "entries ";
+  const std::string_view all = text(body);
+  std::size_t at = all.find("\n\n");
+  if (at == std::string_view::npos) return nonsense("no checkpoint");
+  at += 2;
+  while (all.substr(at).starts_with(kDash)) {
+    const std::size_t end = all.find('\n', at);
+    if (end == std::string_view::npos) return nonsense("a torn checkpoint");
+    at = end + 1;
+  }
+  const std::size_t line_end = all.find('\n', at);
+  if (!all.substr(at).starts_with(kWord) || line_end == std::string_view::npos) {
+    return nonsense("no entries line");
+  }
+  std::string_view line = all.substr(at + kWord.size(), line_end - at - kWord.size());
+  const auto from = take_number(line);
+  if (!from) return from.error();
+  const auto count = take_number(line);
+  if (!count) return count.error();
+  const auto bytes = take_number(line);
+  if (!bytes) return bytes.error();
+  View rest = body.subspan(line_end + 1);
+  if (!line.empty() || *bytes != rest.size()) return nonsense("wrong length of the entries");
+  LogAnswer answer{std::string(all.substr(0, at)), *from, {}};
+  while (!rest.empty()) {
+    const auto entry = take_entry(rest);
+    if (!entry) return nonsense("a torn entry");
+    answer.entries.emplace_back(entry->begin(), entry->end());
+  }
+  if (answer.entries.size() != *count) return nonsense("wrong number of entries");
+  return answer;
+}
+
+// entries.bin: append only, cut at the end of the last verified entry when opened.
+class EntryFile {
+ public:
+  ~EntryFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Status open(const std::string& path, std::uint64_t keep_bytes) {
+    descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (descriptor_ < 0) return failure(path);
+    path_ = path;
+    return cut(keep_bytes);
+  }
+  Status append(const std::vector<Bytes>& entries) {
+    Bytes bytes;
+    for (const Bytes& entry : entries) {
+      put_u16be(bytes, static_cast<std::uint16_t>(entry.size()));
+      bytes.insert(bytes.end(), entry.begin(), entry.end());
+    }
+    const std::uint64_t before = size_;
+    View rest = bytes;
+    while (!rest.empty()) {
+      const ssize_t n = ::pwrite(descriptor_, rest.data(), rest.size(), static_cast<off_t>(size_));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) {
+        const Status failed = failure(path_);
+        if (Status undone = cut(before); !undone) return undone;
+        return failed;
+      }
+      size_ += static_cast<std::uint64_t>(n);
+      rest = rest.subspan(static_cast<std::size_t>(n));
+    }
+    if (::fdatasync(descriptor_) != 0) return failure(path_);
+    return ok();
+  }
+
+ private:
+  Status cut(std::uint64_t bytes) {
+    size_ = bytes;
+    if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) return failure(path_);
+    return ok();
+  }
+  static Status failure(const std::string& path) {
+    return fail(ErrorCode::io, path + ": " + std::strerror(errno));
+  }
+  std::string path_;
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace
+
+struct Follower::Impl {
+  FollowerOptions options;
+  Wire* wire = nullptr;
+  EntryFn on_entry;
+  fold::LogState state;
+  std::string note;  // the last one that was verified
+  std::string vkey;
+  EntryFile file;
+  std::optional<Error> broken;  // an entry was refused: the state stays where it is
+
+  [[nodiscard]] std::string in_dir(const char* name) const { return (options.dir / name).string(); }
+
+  Status load();
+  Result<std::uint64_t> load_entries(const std::optional<log::Checkpoint>& checkpoint);
+  Status apply_entry(View envelope);
+  Result<LogAnswer> ask(std::uint64_t from, std::int64_t wait_ms) const;
+  Status learn_key(const LogAnswer& answer);
+  Result<log::Checkpoint> open_note(const std::string& signed_note) const;
+  Status take(const std::vector<Bytes>& entries, const std::string& signed_note);
+  Error contradiction(const std::string& signed_note, const std::vector<Bytes>& entries,
+                      const std::string& what) const;
+};
+
+Status Follower::Impl::apply_entry(View envelope) {
+  const std::uint64_t index = state.frontier.size();
+  const auto refuse = [index](const std::string& why) {
+    return fail(ErrorCode::corrupt, fmt::format("entry {} of the log: {}", index, why));
+  };
+  auto unverified = parse_envelope(envelope);
+  if (!unverified) return refuse(unverified.error().message);
+  const fold::Author* author = state.author(unverified->payload().author);
+  if (!author && !unverified->own_key()) return refuse("its author has not said who it is");
+  const PublicKey key = author ? author->key : *unverified->own_key();
+  const auto record = std::move(*unverified).verify(key);
+  if (!record) return refuse(record.error().message);
+  const fold::Outcome outcome = fold::apply(state, index, *record);
+  if (outcome.effect == fold::Effect::corrupt) return refuse(outcome.reason);
+  return on_entry ? on_entry(index, *record, state) : ok();
+}
+
+Result<log::Checkpoint> Follower::Impl::open_note(const std::string& signed_note) const {
+  const auto key = log::VerifierKey::parse(vkey);
+  if (!key) return wrap(key.error(), "the log's verifier key");
+  auto opened = log::open_checkpoint(view(signed_note), *key);
+  if (!opened) {
+    return fail(ErrorCode::refused,
+                "the checkpoint is not signed by the key that this copy "
+                "trusts (" +
+                    vkey + "): " + opened.error().message);
+  }
+  return opened->checkpoint;
+}
+
+// Every whole entry below the last verified checkpoint; what follows was never confirmed.
+Result<std::uint64_t> Follower::Impl::load_entries(
+    const std::optional<log::Checkpoint>& checkpoint) {
+  const auto kept = store::read_file(in_dir("entries.bin"), kKeptBytesMax);
+  if (!kept) {
+    if (kept.error().code == ErrorCode::not_found) return std::uint64_t{0};
+    return kept.error();
+  }
+  View rest = *kept;
+  while (checkpoint && state.frontier.size() < checkpoint->size) {
+    const auto entry = take_entry(rest);
+    if (!entry) break;
+    if (Status applied = apply_entry(*entry); !applied) return applied.error();
+  }
+  if (checkpoint && state.frontier.size() == checkpoint->size &&
+      state.frontier.root() != checkpoint->root) {
+    return fail(ErrorCode::corrupt, "the entries do not lead to the checkpoint beside them");
+  }
+  return kept->size() - rest.size();
+}
+
+Status Follower::Impl::load() {
+  if (Status made = store::make_folders(options.dir.string()); !made) return made;
+  if (const auto pinned = store::read_file(in_dir("vkey"), 4096); pinned) {
+    vkey = text(*pinned);
+    if (options.vkey && *options.vkey != vkey) {
+      return fail(ErrorCode::refused, fmt::format("{} is a copy of the log of {}, not of {}",
+                                                  options.dir.string(), vkey, *options.vkey));
+    }
+  }
+  std::optional<log::Checkpoint> checkpoint;
+  if (const auto kept = store::read_file(in_dir("checkpoint"), log::kNoteBytesMax);
+      kept && !vkey.empty()) {
+    auto opened = open_note(std::string(text(*kept)));
+    if (!opened) return opened.error();
+    checkpoint = *opened;
+    note = text(*kept);
+  }
+  const auto bytes = load_entries(checkpoint);
+  if (!bytes) {
+    return wrap(bytes.error(), "the kept log in " + options.dir.string() +
+                                   " is damaged (delete it to fetch the log again)");
+  }
+  if (checkpoint && state.frontier.size() < checkpoint->size) note.clear();  // a lost tail
+  return file.open(in_dir("entries.bin"), *bytes);
+}
+
+Result<LogAnswer> Follower::Impl::ask(std::uint64_t from, std::int64_t wait_ms) const {
+  WireRequest request;
+  request.url = fmt::format("{}/log?from={}&wait={}", options.hub_url, from, wait_ms);
+  request.timeout_ms = wait_ms + 30'000;
+  request.response_bytes_max = 4u << 20;
+  const auto response = wire->exchange(request);
+  if (!response) return response.error();
+  if (response->status != 200) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("{} answered {} to /log", options.hub_url, response->status));
+  }
+  auto answer = parse_answer(response->body);
+  if (answer && answer->from != from) return nonsense("entries from another place");
+  return answer;
+}
+
+// Trust on first use: genesis says whose log this is.
+Status Follower::Impl::learn_key(const LogAnswer& answer) {
+  if (answer.entries.empty()) return nonsense("a log without genesis");
+  const auto first = parse_envelope(answer.entries.front());
+  if (!first) return wrap(first.error(), "the log's first entry");
+  const auto genesis = fold::parse_genesis(first->payload());
+  if (!genesis) return wrap(genesis.error(), "the log's first entry");
+  if (options.vkey && *options.vkey != genesis->vkey) {
+    return fail(ErrorCode::refused, fmt::format("{} keeps the log of {}, and the key that was "
+                                                "asked for is {}",
+                                                options.hub_url, genesis->vkey, *options.vkey));
+  }
+  vkey = genesis->vkey;
+  const auto opened = open_note(answer.note);
+  if (!opened) {
+    vkey.clear();
+    return opened.error();
+  }
+  return store::write_file_atomic(in_dir("vkey"), view(vkey));
+}
+
+Error Follower::Impl::contradiction(const std::string& signed_note,
+                                    const std::vector<Bytes>& entries,
+                                    const std::string& what) const {
+  const std::string folder = in_dir("evidence/") + sha256(view(signed_note)).hex().substr(0, 16);
+  Bytes bytes;
+  for (const Bytes& entry : entries) {
+    put_u16be(bytes, static_cast<std::uint16_t>(entry.size()));
+    bytes.insert(bytes.end(), entry.begin(), entry.end());
+  }
+  const bool kept =
+      store::write_file_atomic(folder + "/checkpoint.ours", view(note)).ok() &&
+      store::write_file_atomic(folder + "/checkpoint.theirs", view(signed_note)).ok() &&
+      store::write_file_atomic(folder + "/entries.bin", bytes).ok();
+  return fail(ErrorCode::corrupt,
+              what + (kept ? "; both checkpoints are kept in " + folder : std::string()));
+}
+
+// Entries whose root was checked: durable first, then folded.
+Status Follower::Impl::take(const std::vector<Bytes>& entries, const std::string& signed_note) {
+  if (Status appended = file.append(entries); !appended) return appended;
+  if (Status kept = store::write_file_atomic(in_dir("checkpoint"), view(signed_note)); !kept) {
+    broken = kept.error();  // the file is ahead of the state; a restart mends it
+    return kept;
+  }
+  note = signed_note;
+  for (const Bytes& entry : entries) {
+    if (Status applied = apply_entry(entry); !applied) {
+      broken = applied.error();
+      return applied;
+    }
+  }
+  return ok();
+}
+
+Follower::Follower(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Follower::~Follower() = default;
+
+Result<std::unique_ptr<Follower>> Follower::open(FollowerOptions options, Wire* wire,
+                                                 EntryFn on_entry) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = std::move(options);
+  impl->wire = wire;
+  impl->on_entry = std::move(on_entry);
+  if (Status loaded = impl->load(); !loaded) return loaded.error();
+  return std::unique_ptr<Follower>(new Follower(std::move(impl)));
+}
+
+Result<std::uint64_t> Follower::follow(std::int64_t wait_ms) {
+  Impl& my = *impl_;
+  if (my.broken) return *my.broken;
+  if (my.options.hub_url.empty() || !my.wire) {
+    return fail(ErrorCode::unavailable, "offline: only what is kept can be read");
+  }
+  log::Frontier frontier = my.state.frontier;
+  const std::uint64_t before = frontier.size();
+  std::vector<Bytes> batch;
+  std::uint64_t batch_bytes = 0;
+  for (;;) {
+    auto answer = my.ask(frontier.size(), batch.empty() ? wait_ms : 0);
+    if (!answer) return answer.error();
+    if (my.vkey.empty()) {
+      if (Status learned = my.learn_key(*answer); !learned) return learned.error();
+    }
+    const auto checkpoint = my.open_note(answer->note);
+    if (!checkpoint) return checkpoint.error();
+    if (checkpoint->size < frontier.size()) {
+      return fail(ErrorCode::unavailable,
+                  fmt::format("the hub shows an older log ({} entries; {} are known)",
+                              checkpoint->size, frontier.size()));
+    }
+    if (checkpoint->size < frontier.size() + answer->entries.size()) {
+      return nonsense("more entries than the checkpoint covers");
+    }
+    for (Bytes& entry : answer->entries) {
+      frontier.append(View(entry));
+      batch_bytes += entry.size() + 2;
+      batch.push_back(std::move(entry));
+    }
+    if (frontier.size() == checkpoint->size) {
+      if (frontier.root() != checkpoint->root) {
+        return my.contradiction(
+            answer->note, batch,
+            fmt::format("entries {} to {} do not lead to the tree root that the hub signed", before,
+                        checkpoint->size));
+      }
+      if (batch.empty()) return std::uint64_t{0};
+      if (Status taken = my.take(batch, answer->note); !taken) return taken.error();
+      return frontier.size() - before;
+    }
+    if (answer->entries.empty()) return nonsense("fewer entries than the checkpoint covers");
+    if (batch_bytes > kBatchBytesMax) {
+      return fail(ErrorCode::limit, "more than 1 GiB of new entries at once");
+    }
+  }
+}
+
+const fold::LogState& Follower::state() const { return impl_->state; }
+std::uint64_t Follower::size() const { return impl_->state.frontier.size(); }
+const std::string& Follower::origin() const { return impl_->state.origin; }
+const std::string& Follower::vkey() const { return impl_->vkey; }
+const std::string& Follower::checkpoint() const { return impl_->note; }
+const std::string& Follower::hub_url() const { return impl_->options.hub_url; }
+
+Status Follower::for_each(
+    const std::function<Status(std::uint64_t index, View envelope)>& visit) const {
+  const auto kept = store::read_file(impl_->in_dir("entries.bin"), kKeptBytesMax);
+  if (!kept) return size() == 0 ? ok() : Status(kept.error());
+  View rest = *kept;
+  for (std::uint64_t index = 0; index < size(); ++index) {
+    const auto entry = take_entry(rest);
+    if (!entry) return fail(ErrorCode::corrupt, "the kept log has lost entries");
+    if (Status visited = visit(index, *entry); !visited) return visited;
+  }
+  return ok();
+}
+
+}  // namespace harambee::node

@@ -1,0 +1,58 @@
+#include "node/round_math.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "exact/aggregate.h"
+#include "fold/acts.h"
+
+namespace harambee::node {
+namespace {
+
+std::int64_t sum(std::span<const std::int64_t> values) {
+  std::int64_t total = 0;
+  for (const std::int64_t value : values) total += value;  // |value| ≤ kNanosMax: no overflow
+  return total;
+}
+
+}  // namespace
+
+Result<exact::Codec> codec_of(const fold::CodecRule& rule) {
+  return exact::codec_from_json(Json(
+      JsonObject{{"feedback", rule.feedback.str()}, {"keep", rule.keep}, {"name", rule.name}}));
+}
+
+Result<Bytes> encode_contribution(const exact::Codec& codec, const Digest& base,
+                                  std::span<const float> base_weights,
+                                  std::span<const float> trained, std::vector<float>& residual) {
+  if (residual.empty()) residual.assign(base_weights.size(), 0.0F);
+  exact::accumulate(residual, codec.feedback, base_weights, trained);
+  return exact::encode(codec, base, residual);
+}
+
+float gate_factor(const Decimal& step, const exact::SquaredNorm& norm,
+                  const exact::SquaredNorm& median) {
+  return static_cast<float>(-(step.to_double() * exact::clip(norm, median)));
+}
+
+std::int64_t mean_nanos(std::span<const std::int64_t> losses) {
+  HARAMBEE_CHECK(!losses.empty());
+  return sum(losses) / static_cast<std::int64_t>(losses.size());
+}
+
+std::int64_t gain_nanos(std::span<const std::int64_t> without, std::span<const std::int64_t> with) {
+  HARAMBEE_CHECK(!without.empty() && without.size() == with.size());
+  const std::int64_t gain = (sum(without) - sum(with)) / static_cast<std::int64_t>(without.size());
+  return std::clamp(gain, -fold::kNanosMax, fold::kNanosMax);
+}
+
+std::string malformed_verdict(const std::string& message) {
+  std::string verdict = "malformed: " + message;
+  for (char& c : verdict) {
+    if (c < 0x20 || c > 0x7e) c = '?';
+  }
+  if (verdict.size() > fold::kReasonBytesMax) verdict.resize(fold::kReasonBytesMax);
+  return verdict;
+}
+
+}  // namespace harambee::node
