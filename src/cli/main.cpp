@@ -42,7 +42,7 @@ void add_trainer(CLI::App* verb, Common& common) {
   verb->add_option("--trainer", common.trainer, "Trainer command (default: harambee-trainer)");
   verb->add_option("--threads", common.threads, "Threads of the trainer (default: all cores)");
   verb->add_option("--simd", common.simd, "Instruction set of harambee-trainer")
-      ->check(CLI::IsMember({"scalar", "sse4", "avx2", "avx512", "neon"}));
+      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "neon"}));
 }
 
 void add_key(CLI::App* verb, Common& common) {
@@ -66,12 +66,17 @@ struct AllOptions {
 void wire_key(CLI::App& app, AllOptions& all, Chosen& chosen) {
   CLI::App* key = app.add_subcommand("key", "Make or show a key");
   key->require_subcommand(1);
-  for (auto [name, help, run] : {std::tuple("new", "Make a key file", key_new),
-                                 std::tuple("show", "Show a key's id", key_show)}) {
-    CLI::App* verb = key->add_subcommand(name, help);
+  struct KeyVerb {
+    const char* name;
+    const char* help;
+    Exit (*run)(const KeyOptions&, Ui&);
+  };
+  for (const KeyVerb& one :
+       {KeyVerb{"new", "Make a key file", key_new}, KeyVerb{"show", "Show a key's id", key_show}}) {
+    CLI::App* verb = key->add_subcommand(one.name, one.help);
     verb->add_option("FILE", all.key.file, "The key file (default: ~/.config/harambee/key.pem)");
     add_json(verb, all.key.json);
-    choose(verb, chosen, all.key, all.key.json, run);
+    choose(verb, chosen, all.key, all.key.json, one.run);
   }
 }
 

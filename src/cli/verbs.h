@@ -62,9 +62,9 @@ struct RunOpenOptions {
 struct AgentOptions {
   Common common;
   std::string url;
-  std::string name;          // join: the trainer's name on the join record
-  std::string cheat;         // join: "sign" flips the contribution's sign (for demonstrations)
-  std::uint64_t rounds = 0;  // join: leave after so many contributions; 0: until the run ends
+  std::string vkey;         // the hub's key, pinned; empty: trusted on first use
+  std::string misbehave;    // join: what a dishonest volunteer does (node/volunteer.h)
+  std::int64_t rounds = 0;  // stop after so many rounds of one's own; 0: until the run ends
 };
 [[nodiscard]] Exit join(const AgentOptions& options, Ui& ui);
 [[nodiscard]] Exit validate(const AgentOptions& options, Ui& ui);

@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/setup.h"
+#include "cli/verbs.h"
+#include "net/serve.h"
+
+namespace harambee::cli {
+namespace {
+
+struct Endpoint {
+  std::string address;
+  std::uint16_t port = 0;
+};
+
+// "127.0.0.1:8080", "[::1]:8080", ":8080" (every address of this machine).
+std::optional<Endpoint> parse_endpoint(const std::string& text) {
+  std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return std::nullopt;
+  Endpoint endpoint;
+  endpoint.address = text.substr(0, colon);
+  if (endpoint.address.size() > 1 && endpoint.address.front() == '[') {
+    endpoint.address = endpoint.address.substr(1, endpoint.address.size() - 2);
+  }
+  if (endpoint.address.empty()) endpoint.address = "0.0.0.0";
+  if (endpoint.address == "localhost") endpoint.address = "127.0.0.1";
+  const char* first = text.data() + colon + 1;
+  const char* last = text.data() + text.size();
+  auto [end, error] = std::from_chars(first, last, endpoint.port);
+  if (error != std::errc() || end != last || first == last) return std::nullopt;
+  return endpoint;
+}
+
+}  // namespace
+
+Exit hub(const HubVerbOptions& options, Ui& ui) {
+  std::optional<Endpoint> endpoint = parse_endpoint(options.listen);
+  if (!endpoint) {
+    return ui.fail(kUsage, fmt::format("--listen {} is no ADDRESS:PORT", options.listen),
+                   {"", "for example --listen 127.0.0.1:8080, or --listen 0.0.0.0:8080 for all"});
+  }
+  catch_stop_signals();
+  net::HubServiceOptions service;
+  service.data_dir = options.data;
+  service.address = endpoint->address;
+  service.port = endpoint->port;
+  service.origin = options.origin;
+  service.tick_ms = options.tick_ms;
+  Status ended = net::run_hub(service, stop_flag(), [&](const net::HubStarted& started) {
+    bool v6 = endpoint->address.find(':') != std::string::npos;
+    std::string host = v6 ? "[" + endpoint->address + "]" : endpoint->address;
+    std::string url = fmt::format("http://{}:{}", host, started.port);
+    ui.line(fmt::format("hub {} serves {} ({} entries)", ui.bold(url), started.origin,
+                        human_count(started.size)));
+    ui.line(fmt::format("key {}", started.vkey));
+    if (started.damage) {
+      ui.note(fmt::format("the log is read-only: {}\n  to do: harambee verify --data {}",
+                          *started.damage, options.data));
+    }
+    nlohmann::json event = {{"event", "started"},   {"url", url},
+                            {"port", started.port}, {"origin", started.origin},
+                            {"vkey", started.vkey}, {"size", started.size}};
+    if (started.damage) event["damage"] = *started.damage;
+    ui.event(event);
+  });
+  if (!ended) {
+    if (ended.error().code == ErrorCode::conflict) {
+      return ui.fail(ended.error(), {"the log, as it was",
+                                     "stop the other hub, or choose another --listen or --data"});
+    }
+    return ui.fail(ended.error(), {"every record that was answered", "start it again"});
+  }
+  ui.line("stopped; everything that was answered is on disk");
+  ui.event({{"event", "stopped"}});
+  return stop_requested() ? kInterrupted : kOk;
+}
+
+}  // namespace harambee::cli
