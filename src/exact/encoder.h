@@ -1,0 +1,51 @@
+// encode() in two passes, chunk by chunk, so that the outer step can make the residual and choose
+// what to send while a chunk is in the cache. Internal to this room.
+//
+// The first pass decides which values are kept and each chunk's scale as a double; the shared
+// exponent needs the largest scale. The second pass writes bits and takes what was sent out of the
+// residual.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "exact/codec.h"
+
+namespace harambee::exact {
+
+class Encoder {
+ public:
+  // The codec must be valid and the count in range (a bug otherwise).
+  Encoder(const Codec& codec, std::uint64_t parameters);
+
+  // The next chunk of the residual, in order. limit: NaN or beyond kMagnitudeMax.
+  [[nodiscard]] Status add(std::span<const float> chunk);
+  // After all chunks. `residual` holds the numbers given to add().
+  [[nodiscard]] Bytes finish(const Digest& base, std::span<float> residual);
+
+ private:
+  struct Scale {
+    double low = 0;   // the scale, or two_level's lower one; 0: nothing is sent
+    double high = 0;  // two_level's upper one, or ternary's threshold
+    std::uint32_t kept = 0;
+  };
+  struct Output;
+
+  void add_sparse(std::span<const float> chunk, Scale& scale);
+  void add_dense(std::span<const float> chunk, std::uint32_t max_bits, Scale& scale) const;
+  std::uint32_t find_candidates(std::span<const float> chunk, std::uint32_t keep);
+  void write_sparse(const Scale& scale, const std::uint16_t* kept, std::span<float> chunk,
+                    Output& out) const;
+  void write_dense(const Scale& scale, std::span<float> chunk, Output& out);
+
+  Codec codec_;
+  std::uint64_t parameters_;
+  std::vector<Scale> scales_;
+  std::vector<std::uint16_t> kept_;   // place, with flags in the upper bits
+  std::vector<std::uint32_t> place_;  // scratch: candidates of one chunk
+  std::vector<std::uint64_t> order_;  // scratch: their sort keys
+  std::vector<std::int32_t> code_;    // scratch: a dense codec's chunk
+  std::uint32_t guess_ = 0;           // magnitude bits that about `keep` values reach
+};
+
+}  // namespace harambee::exact

@@ -1,0 +1,59 @@
+#include <algorithm>
+#include <bit>
+
+#include "exact/kernels.h"
+
+namespace harambee::exact::kernels::reference {
+namespace {
+
+std::uint32_t magnitude(float x) { return std::bit_cast<std::uint32_t>(x) & kMagnitudeBits; }
+
+// The nearest integer of |x| ≤ 2^22, ties to even: adding 1.5 × 2^23 leaves no bit for a fraction.
+float nearest(float x) {
+  constexpr float kShift = 12'582'912.0F;
+  return (x + kShift) - kShift;
+}
+
+}  // namespace
+
+void accumulate(float* e, float beta, const float* base, const float* trained, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const float delta = base[i] - trained[i];
+    e[i] = beta * e[i] + delta;
+  }
+}
+
+void scale_add(float* r, float beta, const float* u, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) r[i] = beta * r[i] + u[i];
+}
+
+std::uint32_t max_bits(const float* x, std::uint32_t n) {
+  std::uint32_t most = 0;
+  for (std::uint32_t i = 0; i < n; ++i) most = std::max(most, magnitude(x[i]));
+  return most;
+}
+
+std::uint32_t at_least(const float* x, std::uint32_t n, std::uint32_t threshold,
+                       std::uint32_t* place) {
+  std::uint32_t count = 0;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    if (magnitude(x[i]) >= threshold) place[count++] = i;
+  }
+  return count;
+}
+
+void sums_to_floats(std::int64_t* sum, double scale, double count, float* out, std::uint32_t n) {
+  for (std::uint32_t i = 0; i < n; ++i) {
+    out[i] = static_cast<float>(static_cast<double>(sum[i]) * scale / count);
+    sum[i] = 0;
+  }
+}
+
+void quantise(const float* x, float scale, float limit, std::int32_t* code, std::uint32_t n) {
+  for (std::uint32_t i = 0; i < n; ++i) {
+    const float clamped = std::clamp(x[i] / scale, -limit, limit);
+    code[i] = static_cast<std::int32_t>(nearest(clamped));
+  }
+}
+
+}  // namespace harambee::exact::kernels::reference

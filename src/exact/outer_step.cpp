@@ -1,0 +1,52 @@
+#include "exact/outer_step.h"
+
+#include <algorithm>
+
+#include "exact/aggregate.h"
+#include "exact/encoder.h"
+#include "exact/kernels.h"
+#include "exact/math.h"
+
+namespace harambee::exact {
+
+Result<Bytes> close_round(const Codec& down, const Decimal& outer_rate, const Digest& base,
+                          std::span<const Delta> accepted, RunNumbers& state) {
+  if (Status valid = down.validate(); !valid) return valid.error();
+  if (outer_rate.nanos < 0 || outer_rate.nanos > kOuterRateNanosMax) {
+    return invalid("outer step: the rate must be 0…1000");
+  }
+  Result<Aggregate> mean = Aggregate::make(accepted);
+  if (!mean) return mean.error();
+  const std::uint64_t parameters = accepted[0].parameters();
+  if (state.weights.size() != parameters || state.residual.size() != parameters) {
+    return invalid("outer step: weights, residual and contributions differ in length");
+  }
+  const float beta = to_float(down.feedback);
+  const std::span<float> residual(state.residual);
+  std::vector<float> u(kChunk);
+  Encoder encoder(down, parameters);
+  for (std::uint64_t at = 0; !mean->done();) {
+    const std::uint32_t length = mean->next(u);
+    const std::span<float> chunk = residual.subspan(at, length);
+    kernels::scale_add(chunk.data(), beta, u.data(), length);
+    if (Status added = encoder.add(chunk); !added) return added.error();
+    at += length;
+  }
+  Bytes blob = encoder.finish(base, residual);
+  // From here on the coordinator is a follower: it reads what it wrote.
+  Result<Delta> update = Delta::parse(blob, parameters, down, base);
+  HARAMBEE_CHECK(update.ok());
+  apply_update(*update, outer_rate, state.weights);
+  return blob;
+}
+
+void apply_update(const Delta& update, const Decimal& outer_rate, std::span<float> weights) {
+  // w + (−α)·û and w − α·û are the same bits: negation is exact.
+  add_scaled(update, -to_float(outer_rate), weights);
+}
+
+Digest floats_digest(std::span<const float> values) {
+  return sha256(View(reinterpret_cast<const std::uint8_t*>(values.data()), values.size_bytes()));
+}
+
+}  // namespace harambee::exact
