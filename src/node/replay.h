@@ -36,6 +36,8 @@ class Replay {
   // The round whose base weights() are: the next one to be replayed.
   [[nodiscard]] std::int64_t round() const { return static_cast<std::int64_t>(next_); }
   [[nodiscard]] const std::vector<float>& weights() const { return state_.weights; }
+  // What the way down still owes then: the coordinator's other half of the exact state.
+  [[nodiscard]] const std::vector<float>& residual() const { return state_.residual; }
   [[nodiscard]] const Digest& digest() const { return digest_; }
   [[nodiscard]] const format::ModelLayout& layout() const { return layout_; }
 

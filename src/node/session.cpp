@@ -66,7 +66,7 @@ Result<bool> Session::follow(std::optional<std::int64_t> wait_ms) {
   std::int64_t wait = wait_ms.value_or(options_.poll_ms);
   if (!wait_ms && publisher_) {
     if (const auto deadline = run().deadline_ms()) {
-      wait = std::clamp<std::int64_t>(*deadline - clock_.unix_ms(), kTickWaitMs, wait);
+      wait = std::min(wait, std::max(*deadline - clock_.unix_ms(), kTickWaitMs));
     }
   }
   wait = std::clamp<std::int64_t>(wait, 0, kPollMsMax);
@@ -84,6 +84,14 @@ Result<bool> Session::follow(std::optional<std::int64_t> wait_ms) {
     if (!went_on || !*went_on) return went_on;
     wait = 0;
   }
+}
+
+Result<bool> Session::follow_as_timekeeper() {
+  if (run().tick_would_advance(clock_.unix_ms())) {
+    // One was asked for too early, or is on its way.
+    return follow(std::min(options_.poll_ms, std::max(state().tick_ms, kTickWaitMs)));
+  }
+  return follow();
 }
 
 Result<bool> Session::tick() {

@@ -49,6 +49,8 @@ class Session {
   // Follows the log; waits up to `wait_ms` for news (none: until the phase's deadline or
   // options.poll_ms). Outages are waited out here. False: the person has asked to stop.
   [[nodiscard]] Result<bool> follow(std::optional<std::int64_t> wait_ms = std::nullopt);
+  // follow() for roles that ask for ticks: no longer than until one would end the phase.
+  [[nodiscard]] Result<bool> follow_as_timekeeper();
   // Asks the hub for a tick, and follows.
   [[nodiscard]] Result<bool> tick();
   // After a failure that may pass (unavailable, not_found, cancelled): tells, waits a little and

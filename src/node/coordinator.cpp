@@ -1,0 +1,315 @@
+#include "node/coordinator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "exact/outer_step.h"
+#include "fold/acts.h"
+#include "fold/judge.h"
+#include "node/replay.h"
+#include "node/round_math.h"
+#include "node/session.h"
+#include "role/coordinator.h"
+
+namespace harambee::node {
+namespace {
+
+namespace fs = std::filesystem;
+using role::coordinator::Action;
+
+constexpr std::size_t kUpdatesLookedAt = 2;  // closed rounds whose uploads a restart makes sure of
+
+class Coordinator {
+ public:
+  explicit Coordinator(Session& session) : session_(session) {}
+
+  Result<Stats> run();
+
+ private:
+  Result<bool> act(const role::coordinator::Wait& action);
+  Result<bool> act(const role::coordinator::Identify& action);
+  Result<bool> act(const role::coordinator::Close& action);
+  Result<bool> act(const role::coordinator::AskTick& action);
+  Result<bool> act(const role::coordinator::Done& action);
+  Result<bool> act(const role::coordinator::Stranger& action);
+
+  Status resume();
+  Result<bool> after(const Status& status);
+  Status close(const role::coordinator::Close& action);
+  Result<exact::RunNumbers> numbers(const role::coordinator::Close& action);
+  Result<exact::RunNumbers> rebuild(const role::coordinator::Close& action);
+  Status step(const role::coordinator::Close& action, exact::RunNumbers& numbers, fold::Close& act);
+  Status keep(const exact::RunNumbers& numbers, fold::Close& act, bool checkpoint_due);
+  Status upload_closed();
+  void trim();
+  [[nodiscard]] fs::path residual_path(const Digest& digest) const {
+    return session_.options().dir / "residual" / digest.hex();
+  }
+
+  Session& session_;
+  role::CoordinatorFacts facts_;
+  std::size_t uploaded_ = 0;  // closed rounds whose blobs are on the hub
+};
+
+Result<bool> Coordinator::after(const Status& status) {
+  if (status) return true;
+  return session_.wait_out(status.error());
+}
+
+// A close that was on its way: sent if its round is still to be closed. Computing it again would
+// give the same bytes but for the sequence number.
+Status Coordinator::resume() {
+  const std::size_t closed = session_.run().history.size();
+  uploaded_ = closed - std::min(closed, kUpdatesLookedAt);
+  const auto pending = session_.publisher().pending();
+  if (!pending) return session_.publisher().drop();
+  if (!pending->has_value()) return ok();
+  const fold::RunState& run = session_.run();
+  const Payload& payload = **pending;
+  const bool wanted = payload.kind == "close" && payload.run == run.id &&
+                      run.phase == fold::Phase::closing && payload.round == run.round.number;
+  if (!wanted) return session_.publisher().drop();
+  const auto posted = session_.publisher().finish();
+  if (!posted) return posted.error();
+  ++session_.stats.rounds;
+  return ok();
+}
+
+Result<Stats> Coordinator::run() {
+  session_.count_once(false);
+  if (Status resumed = resume(); !resumed) {
+    const auto waited = session_.wait_out(resumed.error());
+    if (!waited) return waited.error();
+    if (!*waited) return session_.stats;
+  }
+  for (;;) {
+    const Status uploaded = upload_closed();
+    if (!uploaded) {
+      const auto waited = after(uploaded);
+      if (!waited) return waited.error();
+      if (!*waited) return session_.stats;
+      const auto followed = session_.follow(0);
+      if (!followed) return followed.error();
+      if (!*followed) return session_.stats;
+      continue;
+    }
+    const fold::RunState& run = session_.run();
+    session_.stats.round = run.round.number;
+    facts_.clock.now_ms = session_.clock().unix_ms();
+    const Action action = role::decide_coordinator(session_.state(), run, session_.me(), facts_);
+    const auto go_on = std::visit([this](const auto& what) { return act(what); }, action);
+    session_.save_stats();
+    if (!go_on) return go_on.error();
+    const auto max = session_.options().rounds_max;
+    const bool enough =
+        max > 0 && session_.stats.rounds >= max && uploaded_ == session_.run().history.size();
+    if (!*go_on || enough) return session_.stats;
+  }
+}
+
+Result<bool> Coordinator::act(const role::coordinator::Wait& action) {
+  session_.tell_state(action.why);
+  return session_.follow_as_timekeeper();
+}
+
+Result<bool> Coordinator::act(const role::coordinator::Identify&) {
+  const Status posted = session_.publisher().ensure_identity();
+  facts_.identify_sent = posted.ok();
+  return after(posted);
+}
+
+Result<bool> Coordinator::act(const role::coordinator::AskTick&) {
+  facts_.clock.asked_ms = facts_.clock.now_ms;
+  return session_.tick();
+}
+
+Result<bool> Coordinator::act(const role::coordinator::Done&) {
+  session_.tell_state("finished");
+  return false;
+}
+
+Result<bool> Coordinator::act(const role::coordinator::Stranger&) {
+  return fail(ErrorCode::refused,
+              "the run's coordinator is " + session_.run().coordinator.hex() + ", not this key");
+}
+
+Result<bool> Coordinator::act(const role::coordinator::Close& action) {
+  session_.tell_state("closing the round");
+  const auto waited = after(close(action));
+  if (!waited || !*waited) return waited;
+  return session_.follow(0);
+}
+
+// θ and r before the round: kept from the last close, or made again from the log.
+Result<exact::RunNumbers> Coordinator::numbers(const role::coordinator::Close& action) {
+  const auto weights = session_.model().catch_up(session_.run());
+  if (!weights) return weights.error();
+  exact::RunNumbers numbers;
+  auto loaded = session_.model().load(session_.layout(), action.base);
+  if (!loaded) return loaded.error();
+  numbers.weights = std::move(*loaded);
+  numbers.residual.assign(numbers.weights.size(), 0.0F);
+  if (!action.residual) return numbers;
+  const auto bytes =
+      store::read_file(residual_path(*action.residual).string(), 4 * numbers.residual.size());
+  if (!bytes || sha256(*bytes) != *action.residual ||
+      bytes->size() != 4 * numbers.residual.size()) {
+    return rebuild(action);
+  }
+  std::memcpy(numbers.residual.data(), bytes->data(), bytes->size());
+  return numbers;
+}
+
+// From the first weights through every closed round, as an auditor does.
+Result<exact::RunNumbers> Coordinator::rebuild(const role::coordinator::Close& action) {
+  session_.tell_state("replaying the run: the residual is not here");
+  auto replay = Replay::begin(session_.run(), [this](const BlobRef& ref) -> Result<Content> {
+    const auto file = session_.blobs().fetch(ref);
+    if (!file) return file.error();
+    auto mapped = store::MappedFile::open(file->string());
+    if (!mapped) return mapped.error();
+    return Content(std::move(*mapped));
+  });
+  if (!replay) return replay.error();
+  while (!replay->done()) {
+    if (session_.stopping()) return fail(ErrorCode::cancelled, "stopped while replaying");
+    if (Status next = replay->next(); !next) return next.error();
+  }
+  if (exact::floats_digest(replay->residual()) != *action.residual) {
+    return fail(ErrorCode::corrupt, "the replay does not lead to the residual on the log");
+  }
+  return exact::RunNumbers{replay->weights(), replay->residual()};
+}
+
+// The outer step, if anything was accepted; fills in the update.
+Status Coordinator::step(const role::coordinator::Close& action, exact::RunNumbers& numbers,
+                         fold::Close& act) {
+  if (action.accepted.empty()) return ok();
+  const auto up = codec_of(session_.run().recipe.codec);
+  const auto down = codec_of(session_.run().recipe.down);
+  if (!up) return up.error();
+  if (!down) return down.error();
+  std::vector<Bytes> blobs;
+  blobs.reserve(action.accepted.size());
+  std::vector<exact::Delta> deltas;
+  for (const auto& accepted : action.accepted) {
+    auto blob = session_.blobs().fetch_bytes(accepted.delta);
+    if (!blob) return wrap(blob.error(), "an accepted contribution");
+    blobs.push_back(std::move(*blob));
+    auto delta =
+        exact::Delta::parse(blobs.back(), session_.layout().parameters(), *up, action.base);
+    if (!delta) {
+      return fail(ErrorCode::corrupt, "the validators accepted " + accepted.contribution.hex() +
+                                          ", which is malformed: " + delta.error().message);
+    }
+    deltas.push_back(std::move(*delta));
+  }
+  const auto update =
+      exact::close_round(*down, session_.run().recipe.outer_lr, action.base, deltas, numbers);
+  if (!update) return update.error();
+  act.update = BlobRef{sha256(*update), update->size(), std::string(fold::kUpdateType)};
+  return session_.blobs().put(act.update->digest, *update);
+}
+
+// Weights, residual and checkpoint are durable before the record that names them is sent.
+Status Coordinator::keep(const exact::RunNumbers& numbers, fold::Close& act, bool checkpoint_due) {
+  act.weights = format::weights_digest(session_.layout(), numbers.weights);
+  act.residual = exact::floats_digest(numbers.residual);
+  const View residual{reinterpret_cast<const std::uint8_t*>(numbers.residual.data()),
+                      4 * numbers.residual.size()};
+  if (Status kept = store::write_file_atomic(residual_path(act.residual).string(), residual);
+      !kept) {
+    return kept;
+  }
+  if (Status kept = session_.model().put(session_.layout(), act.weights, numbers.weights); !kept) {
+    return kept;
+  }
+  if (!checkpoint_due) return ok();
+  act.checkpoint =
+      BlobRef{act.weights, session_.layout().file_bytes(), std::string(fold::kWeightsType)};
+  return session_.blobs().put(act.weights,
+                              format::weights_file(session_.layout(), numbers.weights));
+}
+
+Status Coordinator::close(const role::coordinator::Close& action) {
+  auto state = numbers(action);
+  if (!state) return state.error();
+  fold::Close act;
+  act.run = session_.run().id;
+  act.round = action.round;
+  for (const auto& accepted : action.accepted) act.accepted.push_back(accepted.contribution);
+  // What the fold will compare it with; a difference would be a bug of role/, and the close inert.
+  HARAMBEE_CHECK(act.accepted == fold::derive(session_.run().round).accepted);
+  if (Status stepped = step(action, *state, act); !stepped) return stepped;
+  if (Status kept = keep(*state, act, action.checkpoint_due); !kept) return kept;
+  // COMMIT POINT: a restart sends this record, or finds the round closed and uploads.
+  const auto posted = session_.publisher().post(fold::write(act));
+  facts_.attempted_round = action.round;
+  if (!posted) return posted.error();
+  ++session_.stats.rounds;
+  if (const auto& history = session_.run().history; !history.empty()) {
+    if (history.back().loss_nanos) session_.stats.loss_nanos = *history.back().loss_nanos;
+  }
+  session_.tell(Event::Kind::round,
+                fmt::format("round {}: closed with {} of {} contributions", action.round,
+                            action.accepted.size(),
+                            session_.run().history.empty()
+                                ? action.accepted.size()
+                                : session_.run().history.back().contributions.size()));
+  return ok();
+}
+
+// Everybody waits for the update of the newest closed round: it is made sure of before anything
+// else. Blobs that the hub has already cost one question.
+Status Coordinator::upload_closed() {
+  const auto& history = session_.run().history;
+  for (; uploaded_ < history.size(); ++uploaded_) {
+    const fold::ClosedRound& closed = history[uploaded_];
+    for (const auto* ref : {&closed.update, &closed.checkpoint}) {
+      if (!*ref || !session_.blobs().has((*ref)->digest)) continue;
+      session_.tell_state("uploading the update");
+      Status uploaded = session_.blobs().upload(**ref);
+      if (!uploaded && uploaded.error().code != ErrorCode::refused) return uploaded;
+      if (!uploaded) session_.tell(Event::Kind::note, uploaded.error().message);
+    }
+    trim();
+  }
+  return ok();
+}
+
+// After an upload: what only the closed rounds needed.
+void Coordinator::trim() {
+  const fold::RunState& run = session_.run();
+  const fold::ClosedRound& closed = run.history[uploaded_];
+  for (const auto& contribution : closed.contributions) {
+    static_cast<void>(session_.blobs().remove(contribution.delta.digest));
+  }
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(session_.options().dir / "residual", error)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t kept = std::min<std::size_t>(run.history.size(), ModelCopy::kKept);
+    const bool keep = std::any_of(
+        run.history.end() - static_cast<std::ptrdiff_t>(kept), run.history.end(),
+        [&name](const fold::ClosedRound& round) { return round.residual.hex() == name; });
+    if (!keep) fs::remove(entry.path(), error);
+  }
+}
+
+}  // namespace
+
+Result<Stats> run_coordinator(const CoordinatorOptions& options, Wire& wire, Clock& clock,
+                              const Observer& observer) {
+  auto session = Session::open(options.role, wire, clock, observer);
+  if (!session) {
+    if (session.error().code == ErrorCode::cancelled) return Stats{};
+    return session.error();
+  }
+  return Coordinator(**session).run();
+}
+
+}  // namespace harambee::node

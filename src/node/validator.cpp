@@ -1,0 +1,393 @@
+#include "node/validator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "exact/aggregate.h"
+#include "fold/acts.h"
+#include "fold/assignment.h"
+#include "node/memory.h"
+#include "node/round_math.h"
+#include "node/session.h"
+#include "role/validator.h"
+
+namespace harambee::node {
+namespace {
+
+namespace fs = std::filesystem;
+using role::validator::Action;
+
+constexpr std::int64_t kRevealPollMs = 200;
+constexpr int kTrainerFailuresMax = 3;
+
+// One contribution on its way to a verdict.
+struct Candidate {
+  role::validator::ToScore asked;
+  std::optional<Bytes> blob;
+  std::optional<exact::Delta> delta;  // borrows blob
+  std::string verdict{fold::kVerdictWithheld};
+  std::int64_t gain_nanos = 0;
+};
+
+// What the losses of one round are measured on.
+struct Rows {
+  std::vector<fs::path> files;
+  std::vector<std::uint64_t> score;
+  std::vector<std::uint64_t> report;
+};
+
+class Validator {
+ public:
+  explicit Validator(Session& session) : session_(session), trainer_(session.make_trainer()) {}
+
+  Result<Stats> run();
+
+ private:
+  Result<bool> act(const role::validator::Wait& action);
+  Result<bool> act(const role::validator::Identify& action);
+  Result<bool> act(const role::validator::Score& action);
+  Result<bool> act(const role::validator::AskTick& action);
+  Result<bool> act(const role::validator::Done& action);
+  Result<bool> act(const role::validator::Stranger& action);
+
+  Status resume();
+  Result<bool> after(const Status& status);
+  Status score(const role::validator::Score& action);
+  Result<Rows> rows(const role::validator::Score& action);
+  Result<bool> gather(const role::validator::Score& action, std::vector<Candidate>& candidates);
+  Result<bool> fetch(Candidate& candidate);
+  Status examine(const role::validator::Score& action, std::vector<Candidate>& candidates) const;
+  Status measure(const role::validator::Score& action, const Rows& rows,
+                 std::vector<Candidate>& candidates, std::int64_t& report_nanos);
+  Status measure_one(const Rows& rows, const std::vector<float>& base,
+                     const std::vector<std::int64_t>& without, float factor, Candidate& candidate);
+  Status publish(const role::validator::Score& action, const std::vector<Candidate>& candidates,
+                 std::int64_t report_nanos);
+  [[nodiscard]] bool still_wanted(const role::validator::Score& action) const;
+  void trim();
+
+  Session& session_;
+  std::unique_ptr<TrainerProcess> trainer_;
+  role::ValidatorFacts facts_;
+  std::size_t trimmed_ = 0;
+  int trainer_failures_ = 0;
+};
+
+bool Validator::still_wanted(const role::validator::Score& action) const {
+  const fold::RunState& run = session_.run();
+  return run.phase == fold::Phase::score && run.round.number == action.round &&
+         !run.score_of(session_.me());
+}
+
+// Deltas of closed rounds have been scored.
+void Validator::trim() {
+  const auto& history = session_.run().history;
+  for (; trimmed_ < history.size(); ++trimmed_) {
+    for (const auto& contribution : history[trimmed_].contributions) {
+      static_cast<void>(session_.blobs().remove(contribution.delta.digest));
+    }
+  }
+}
+
+Result<bool> Validator::after(const Status& status) {
+  if (status) return true;
+  return session_.wait_out(status.error());
+}
+
+// A score that was on its way when the last process ended, if its round still takes it.
+Status Validator::resume() {
+  const auto pending = session_.publisher().pending();
+  if (!pending) return session_.publisher().drop();
+  if (!pending->has_value()) return ok();
+  const fold::RunState& run = session_.run();
+  const Payload& payload = **pending;
+  const bool wanted = payload.kind == "score" && payload.run == run.id &&
+                      run.phase == fold::Phase::score && payload.round == run.round.number &&
+                      !run.score_of(session_.me());
+  if (!wanted) return session_.publisher().drop();
+  const auto posted = session_.publisher().finish();
+  if (!posted) return posted.error();
+  facts_.attempted_round = payload.round;
+  ++session_.stats.rounds;
+  return ok();
+}
+
+Result<Stats> Validator::run() {
+  if (Status resumed = resume(); !resumed) {
+    const auto waited = session_.wait_out(resumed.error());
+    if (!waited) return waited.error();
+    if (!*waited) return session_.stats;
+  }
+  for (;;) {
+    trim();
+    const fold::RunState& run = session_.run();
+    session_.stats.round = run.round.number;
+    facts_.clock.now_ms = session_.clock().unix_ms();
+    const Action action = role::decide_validator(session_.state(), run, session_.me(), facts_);
+    const auto go_on = std::visit([this](const auto& what) { return act(what); }, action);
+    session_.save_stats();
+    if (!go_on) return go_on.error();
+    const auto max = session_.options().rounds_max;
+    if (!*go_on || (max > 0 && session_.stats.rounds >= max)) return session_.stats;
+  }
+}
+
+Result<bool> Validator::act(const role::validator::Wait& action) {
+  session_.tell_state(action.why);
+  return session_.follow_as_timekeeper();
+}
+
+Result<bool> Validator::act(const role::validator::Identify&) {
+  const Status posted = session_.publisher().ensure_identity();
+  facts_.identify_sent = posted.ok();
+  return after(posted);
+}
+
+Result<bool> Validator::act(const role::validator::AskTick&) {
+  facts_.clock.asked_ms = facts_.clock.now_ms;
+  return session_.tick();
+}
+
+Result<bool> Validator::act(const role::validator::Done&) {
+  session_.tell_state("finished");
+  return false;
+}
+
+Result<bool> Validator::act(const role::validator::Stranger&) {
+  return fail(ErrorCode::refused,
+              "the run does not list " + session_.me().hex() + " as a validator");
+}
+
+Result<bool> Validator::act(const role::validator::Score& action) {
+  const Status scored = score(action);
+  if (scored) {
+    trainer_failures_ = 0;
+    return session_.follow(0);
+  }
+  if (scored.error().code == ErrorCode::unavailable && ++trainer_failures_ >= kTrainerFailuresMax) {
+    return scored.error();
+  }
+  const auto waited = after(scored);
+  if (!waited || !*waited) return waited;
+  return session_.follow(0);
+}
+
+Result<Rows> Validator::rows(const role::validator::Score& action) {
+  const fold::RunState& run = session_.run();
+  const auto manifest = session_.manifest();
+  if (!manifest) return manifest.error();
+  auto files = session_.shard_files(manifest->heldout);
+  if (!files) return files.error();
+  const std::uint64_t total = manifest->heldout_bytes();
+  const std::uint64_t context = run.recipe.model.context;
+  if (total <= context) return fail(ErrorCode::corrupt, "the held-out text is too short");
+  const auto count = [](std::int64_t rows) { return static_cast<std::uint64_t>(rows); };
+  return Rows{std::move(*files),
+              fold::row_offsets(action.seed, 0, count(run.recipe.gate.rows), total, context),
+              fold::row_offsets(fold::report_seed(run.id), 0, count(run.recipe.gate.report), total,
+                                context)};
+}
+
+// True when there is nothing more to wait for with this candidate.
+Result<bool> Validator::fetch(Candidate& candidate) {
+  if (candidate.asked.delta.size > delta_bytes_max(session_.layout().parameters())) {
+    candidate.verdict = malformed_verdict("the blob is too large");
+    return true;
+  }
+  auto blob = session_.blobs().fetch_bytes(candidate.asked.delta);
+  if (blob) {
+    candidate.blob = std::move(*blob);
+    return true;
+  }
+  switch (blob.error().code) {
+    case ErrorCode::not_found:
+    case ErrorCode::corrupt:      // the hub's copy is spoilt: as good as none
+    case ErrorCode::unavailable:  // an outage; log time stands still meanwhile
+      return false;
+    default:
+      return blob.error();
+  }
+}
+
+// Waits for the blobs until the reveal deadline in log time. False: the round went on without us,
+// or the person has asked to stop.
+Result<bool> Validator::gather(const role::validator::Score& action,
+                               std::vector<Candidate>& candidates) {
+  std::vector<bool> done(candidates.size(), false);
+  for (;;) {
+    const bool last_look = session_.state().now_ms() >= action.reveal_deadline_ms;
+    bool all = true;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (done[i]) continue;
+      const auto got = fetch(candidates[i]);
+      if (!got) return got.error();
+      done[i] = *got;
+      all = all && *got;
+    }
+    if (all || last_look) return true;
+    session_.tell_state("waiting for contributions to be revealed");
+    const bool late = session_.clock().unix_ms() >= action.reveal_deadline_ms;
+    const auto went_on = late ? session_.tick() : session_.follow(kRevealPollMs);
+    if (!went_on) return went_on.error();
+    if (!*went_on || !still_wanted(action)) return false;
+    // The long poll may have come back at once: breathe before the hub is asked again.
+    if (!session_.clock().wait_ms(kRevealPollMs / 2)) return false;
+  }
+}
+
+Status Validator::examine(const role::validator::Score& action,
+                          std::vector<Candidate>& candidates) const {
+  const auto codec = codec_of(session_.run().recipe.codec);
+  if (!codec) return codec.error();
+  for (Candidate& candidate : candidates) {
+    if (!candidate.blob) continue;
+    auto delta =
+        exact::Delta::parse(*candidate.blob, session_.layout().parameters(), *codec, action.base);
+    if (delta) {
+      candidate.delta = std::move(*delta);
+      candidate.verdict = fold::kVerdictOk;
+    } else {
+      candidate.verdict = malformed_verdict(delta.error().message);
+    }
+  }
+  return ok();
+}
+
+Status Validator::measure_one(const Rows& rows, const std::vector<float>& base,
+                              const std::vector<std::int64_t>& without, float factor,
+                              Candidate& candidate) {
+  std::vector<float> weights = base;
+  exact::add_scaled(*candidate.delta, factor, weights);
+  // A name for each: a trainer may keep files mapped.
+  const fs::path file = session_.work(
+      "candidate." + candidate.asked.contribution.hex().substr(0, 16) + ".safetensors");
+  const Bytes bytes = format::weights_file(session_.layout(), weights);
+  {
+    // Not durable, it is thrown away below.
+    std::ofstream out(file, std::ios::binary | std::ios::trunc);
+    out.write(reinterpret_cast<const char*>(bytes.data()),
+              static_cast<std::streamsize>(bytes.size()));
+    if (!out.flush()) return fail(ErrorCode::io, "cannot write " + file.string());
+  }
+  const auto with = trainer_->evaluate(file, rows.files, rows.score);
+  std::error_code error;
+  fs::remove(file, error);
+  if (with) {
+    candidate.gain_nanos = gain_nanos(without, *with);
+  } else if (with.error().code == ErrorCode::refused) {
+    // The trainer cannot even evaluate it: as bad as it gets.
+    candidate.gain_nanos = -fold::kNanosMax;
+  } else {
+    return with.error();
+  }
+  return ok();
+}
+
+Status Validator::measure(const role::validator::Score& action, const Rows& rows,
+                          std::vector<Candidate>& candidates, std::int64_t& report_nanos) {
+  const fs::path base_file = session_.model().path(action.base);
+  const auto base = session_.model().load(session_.layout(), action.base);
+  if (!base) return base.error();
+  const auto report = trainer_->evaluate(base_file, rows.files, rows.report);
+  if (!report) return report.error();
+  report_nanos = mean_nanos(*report);
+  session_.stats.loss_nanos = report_nanos;
+  std::vector<exact::SquaredNorm> norms;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.delta) norms.push_back(candidate.delta->squared_norm());
+  }
+  if (norms.empty()) return ok();
+  const exact::SquaredNorm median = exact::median(norms);
+  const auto without = trainer_->evaluate(base_file, rows.files, rows.score);
+  if (!without) return without.error();
+  std::int64_t done = 0;
+  for (Candidate& candidate : candidates) {
+    if (!candidate.delta) continue;
+    const float factor =
+        gate_factor(session_.run().recipe.gate.step, candidate.delta->squared_norm(), median);
+    if (Status measured = measure_one(rows, *base, *without, factor, candidate); !measured) {
+      return measured;
+    }
+    session_.stats.step = ++done;
+    session_.tell(Event::Kind::progress, fmt::format("scored {} of {}", done, norms.size()));
+  }
+  return ok();
+}
+
+Status Validator::publish(const role::validator::Score& action,
+                          const std::vector<Candidate>& candidates, std::int64_t report_nanos) {
+  fold::Score act;
+  act.run = session_.run().id;
+  act.round = action.round;
+  act.base = action.base;
+  act.seed = action.seed;
+  act.loss_nanos = report_nanos;
+  for (const Candidate& candidate : candidates) {
+    fold::ScoreEntry entry;
+    entry.contribution = candidate.asked.contribution;
+    entry.gain_nanos = candidate.gain_nanos;
+    entry.verdict = candidate.verdict;
+    if (candidate.delta) {
+      entry.squared_norm = candidate.delta->squared_norm().digits();
+      entry.norm_exponent = candidate.delta->squared_norm().exponent;
+    }
+    act.entries.push_back(std::move(entry));
+  }
+  const auto posted = session_.publisher().post(fold::write(act));
+  facts_.attempted_round = action.round;
+  if (!posted) return posted.error();
+  ++session_.stats.rounds;
+  session_.tell(Event::Kind::round,
+                fmt::format("round {}: scored {} contributions", action.round, candidates.size()));
+  return ok();
+}
+
+Status Validator::score(const role::validator::Score& action) {
+  session_.count_once(session_.stats.rounds == 0);
+  const auto base = session_.model().catch_up(session_.run());
+  if (!base) return base.error();
+  const auto where = rows(action);
+  if (!where) return where.error();
+  session_.count_once(false);
+  std::vector<Candidate> candidates;
+  for (const auto& asked : action.contributions) {
+    Candidate candidate;
+    candidate.asked = asked;
+    candidates.push_back(std::move(candidate));
+  }
+  const auto gathered = gather(action, candidates);
+  if (!gathered) return gathered.error();
+  if (!*gathered) return ok();
+  session_.tell_state("scoring");
+  if (Status examined = examine(action, candidates); !examined) return examined;
+  std::int64_t report_nanos = 0;
+  if (Status measured = measure(action, *where, candidates, report_nanos); !measured) {
+    return measured;
+  }
+  const auto followed = session_.follow(0);
+  if (!followed) return followed.error();
+  if (!*followed || !still_wanted(action)) return ok();
+  return publish(action, candidates, report_nanos);
+}
+
+}  // namespace
+
+Result<Stats> run_validator(const ValidatorOptions& options, Wire& wire, Clock& clock,
+                            const Observer& observer) {
+  auto session = Session::open(options.role, wire, clock, observer);
+  if (!session) {
+    if (session.error().code == ErrorCode::cancelled) return Stats{};
+    return session.error();
+  }
+  if (Status fits = check_memory((*session)->run().recipe, available_memory_bytes()); !fits) {
+    return fits.error();
+  }
+  return Validator(**session).run();
+}
+
+}  // namespace harambee::node
