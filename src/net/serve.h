@@ -16,7 +16,7 @@ struct HubServiceOptions {
   std::string data_dir;               // made as needed; layout in spec/hub-api.md
   std::string address = "127.0.0.1";  // numeric IPv4 or IPv6 address to listen on
   std::uint16_t port = 0;             // 0: any free one
-  std::string origin;  // empty: the one the log was born with, or "localhost/<keyid>"
+  std::string origin;                 // empty: the one the log was born with, or "harambee/" + key
   std::int64_t tick_ms = 1000;
   std::int64_t batch_ms = 20;
   std::optional<SecretKey> key;  // none: key.pem in the data directory, made at birth

@@ -19,7 +19,7 @@ ALLOWED = {
     "role": {"base", "record", "log", "format", "fold", "port"},
     "hub": {"base", "record", "log", "format", "port"},
     "store": {"base", "record", "log", "format", "port", "hub"},
-    "net": {"base", "port", "hub"},
+    "net": {"base", "log", "port", "hub", "store"},
     "node": {"base", "record", "log", "format", "exact", "fold", "role", "port", "store"},
 }
 ALLOWED["cli"] = set(ALLOWED)

@@ -1,0 +1,345 @@
+#include "hub/blob_routes.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <set>
+#include <thread>
+
+namespace harambee::hub {
+namespace {
+
+constexpr std::int64_t kFinishMsMax = 600'000;  // hashing and fsync of a large upload
+constexpr std::uint64_t kDiscardBytesMax = 1 << 20;
+constexpr const char* kForever = "public, max-age=31536000, immutable";
+
+HttpResponse with(HttpResponse response, std::string name, std::string value) {
+  response.headers.emplace_back(std::move(name), std::move(value));
+  return response;
+}
+
+HttpResponse offset_answer(int status, std::uint64_t offset) {
+  return with(HttpResponse::text(status, ""), "Upload-Offset", std::to_string(offset));
+}
+
+int status_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::not_found:
+      return 404;
+    case ErrorCode::invalid:
+      return 422;
+    case ErrorCode::conflict:
+      return 409;
+    default:
+      return 503;
+  }
+}
+
+// Takes the bytes of a blob that is there already.
+class DiscardSink : public BodySink {
+ public:
+  Status write(View) override { return ok(); }
+  HttpResponse finish() override { return HttpResponse::text(200, ""); }
+  HttpResponse failed(const Error& error) override {
+    return HttpResponse::error(503, error.message);
+  }
+};
+
+}  // namespace
+
+std::optional<std::uint64_t> parse_decimal(std::string_view text) {
+  if (text.empty() || text.size() > 18 || (text.size() > 1 && text[0] == '0')) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return value;
+}
+
+RangeAnswer parse_range(std::string_view field, std::uint64_t size) {
+  const RangeAnswer whole{RangeKind::whole, {0, size}};
+  constexpr std::string_view unit = "bytes=";
+  if (!field.starts_with(unit)) return whole;
+  field.remove_prefix(unit.size());
+  const auto dash = field.find('-');
+  if (dash == field.npos || field.find(',') != field.npos) return whole;
+  const std::string_view first_text = field.substr(0, dash);
+  const std::string_view last_text = field.substr(dash + 1);
+  if (first_text.empty()) {
+    const auto count = parse_decimal(last_text);
+    if (!count) return whole;
+    if (*count == 0 || size == 0) return {RangeKind::unsatisfiable, {}};
+    const std::uint64_t tail = std::min(*count, size);
+    return {RangeKind::part, {size - tail, tail}};
+  }
+  const auto first = parse_decimal(first_text);
+  const auto last = last_text.empty() ? std::optional(UINT64_MAX) : parse_decimal(last_text);
+  if (!first || !last || *last < *first) return whole;
+  if (*first >= size) return {RangeKind::unsatisfiable, {}};
+  const std::uint64_t end = std::min(*last, size - 1) + 1;
+  return {RangeKind::part, {*first, end - *first}};
+}
+
+Result<ContentRange> parse_content_range(std::string_view field) {
+  const Error bad = invalid("Content-Range is not \"bytes first-last/total\"");
+  constexpr std::string_view unit = "bytes ";
+  if (!field.starts_with(unit)) return bad;
+  field.remove_prefix(unit.size());
+  const auto dash = field.find('-');
+  const auto slash = field.find('/');
+  if (dash == field.npos || slash == field.npos || slash < dash) return bad;
+  const auto first = parse_decimal(field.substr(0, dash));
+  const auto last = parse_decimal(field.substr(dash + 1, slash - dash - 1));
+  const auto total = parse_decimal(field.substr(slash + 1));
+  if (!first || !last || !total || *last < *first || *last >= *total) return bad;
+  return ContentRange{{*first, *last - *first + 1}, *total};
+}
+
+struct BlobRoutes::State {
+  State(Limits limits, Order& order, Shelf& shelf, BlobShelf& blobs, std::function<void()> wake)
+      : limits(limits), order(order), shelf(shelf), blobs(blobs), wake(std::move(wake)) {}
+
+  bool begin(const Digest& digest) {
+    const std::lock_guard lock(mutex);
+    return uploading.insert(digest).second;
+  }
+  void end(const Digest& digest) {
+    const std::lock_guard lock(mutex);
+    uploading.erase(digest);
+  }
+  void work();
+  void later(std::function<void()> job) {
+    {
+      const std::lock_guard lock(mutex);
+      jobs.push_back(std::move(job));
+    }
+    changed.notify_one();
+  }
+
+  const Limits limits;
+  Order& order;
+  Shelf& shelf;
+  BlobShelf& blobs;
+  const std::function<void()> wake;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::set<Digest> uploading;
+  std::deque<std::function<void()>> jobs;
+  bool stopping = false;
+  std::thread worker;  // reads uploads back and syncs them, away from the I/O thread
+};
+
+void BlobRoutes::State::work() {
+  for (;;) {
+    std::function<void()> job;
+    {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [this] { return stopping || !jobs.empty(); });
+      if (jobs.empty()) return;
+      job = std::move(jobs.front());
+      jobs.pop_front();
+    }
+    job();
+    wake();
+  }
+}
+
+namespace {
+
+// One PUT. While it lives no other upload of the digest is taken.
+template <typename State>
+class UploadSink : public BodySink {
+ public:
+  UploadSink(std::shared_ptr<State> state, const Digest& digest, ContentRange range)
+      : claim_(std::make_shared<Claim>(std::move(state), digest)),
+        range_(range),
+        offset_(range.range.first) {}
+
+  Status write(View bytes) override {
+    if (bytes.empty()) return ok();
+    auto written = claim_->state->blobs.upload(claim_->digest, offset_, bytes);
+    if (written) offset_ += bytes.size();
+    return written;
+  }
+
+  HttpResponse finish() override {
+    if (offset_ < range_.total) return offset_answer(202, offset_);
+    struct Outcome {
+      std::mutex mutex;
+      std::optional<Status> status;
+    };
+    auto outcome = std::make_shared<Outcome>();
+    // The claim goes with the job, so that nobody writes to the file meanwhile.
+    claim_->state->later([claim = claim_, outcome, total = range_.total] {
+      Status status = claim->state->blobs.finish_upload(claim->digest, total);
+      const std::lock_guard lock(outcome->mutex);
+      outcome->status = std::move(status);
+    });
+    Wait wait;
+    wait.ms_max = kFinishMsMax;
+    wait.again = [outcome](bool last) -> std::optional<HttpResponse> {
+      const std::lock_guard lock(outcome->mutex);
+      if (outcome->status) {
+        if (*outcome->status) return HttpResponse::text(201, "");
+        const Error& error = outcome->status->error();
+        return HttpResponse::error(status_of(error.code), error.message);
+      }
+      if (last) return HttpResponse::error(503, "the upload is still being checked");
+      return std::nullopt;
+    };
+    HttpResponse response;
+    response.body = std::move(wait);
+    return response;
+  }
+
+  HttpResponse failed(const Error& error) override {
+    return with(HttpResponse::error(status_of(error.code), error.message), "Upload-Offset",
+                std::to_string(offset_));
+  }
+
+ private:
+  struct Claim {
+    Claim(std::shared_ptr<State> state, const Digest& digest)
+        : state(std::move(state)), digest(digest) {}
+    ~Claim() { state->end(digest); }
+    Claim(const Claim&) = delete;
+    Claim& operator=(const Claim&) = delete;
+    std::shared_ptr<State> state;
+    Digest digest;
+  };
+  std::shared_ptr<Claim> claim_;
+  ContentRange range_;
+  std::uint64_t offset_;
+};
+
+}  // namespace
+
+BlobRoutes::BlobRoutes(Limits limits, Order& order, Shelf& shelf, BlobShelf& blobs,
+                       std::function<void()> wake)
+    : state_(std::make_shared<State>(limits, order, shelf, blobs, std::move(wake))) {
+  state_->worker = std::thread([state = state_.get()] { state->work(); });
+}
+
+BlobRoutes::~BlobRoutes() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+  }
+  state_->changed.notify_all();
+  state_->worker.join();
+}
+
+HttpResponse BlobRoutes::get(std::string_view name, const HttpRequest& request) {
+  const auto digest = Digest::from_hex(name);
+  if (!digest) return HttpResponse::error(400, "a blob's name is 64 lower-case hex digits");
+  const auto size = state_->blobs.size(*digest);
+  if (!size) return HttpResponse::error(404, "no such blob here");
+  const std::string tag = "\"" + digest->hex() + "\"";
+
+  HttpResponse response;
+  response.headers = {{"Content-Type", "application/octet-stream"},
+                      {"Cache-Control", kForever},
+                      {"ETag", tag},
+                      {"Accept-Ranges", "bytes"}};
+  const std::string* none_match = request.header("if-none-match");
+  if (none_match != nullptr && *none_match == tag) {
+    response.status = 304;
+    return response;
+  }
+  RangeAnswer part{RangeKind::whole, {0, *size}};
+  const std::string* range = request.header("range");
+  const std::string* if_range = request.header("if-range");
+  if (range != nullptr && (if_range == nullptr || *if_range == tag)) {
+    part = parse_range(*range, *size);
+  }
+  if (part.kind == RangeKind::unsatisfiable) {
+    return with(HttpResponse::error(416, "the blob has " + std::to_string(*size) + " bytes"),
+                "Content-Range", "bytes */" + std::to_string(*size));
+  }
+  if (part.kind == RangeKind::part) {
+    response.status = 206;
+    response.headers.emplace_back(
+        "Content-Range", "bytes " + std::to_string(part.range.first) + "-" +
+                             std::to_string(part.range.first + part.range.count - 1) + "/" +
+                             std::to_string(*size));
+  }
+  if (const auto path = state_->blobs.path(*digest)) {
+    auto file = OpenFile::open(*path);
+    if (!file) return HttpResponse::error(status_of(file.error().code), file.error().message);
+    response.body = FilePart{*std::move(file), part.range.first, part.range.count};
+    return response;
+  }
+  auto bytes = state_->blobs.get(*digest);
+  if (!bytes) return HttpResponse::error(status_of(bytes.error().code), bytes.error().message);
+  response.body = std::string(text(View(*bytes).subspan(part.range.first, part.range.count)));
+  return response;
+}
+
+HttpResponse BlobRoutes::upload_state(std::string_view name) {
+  const auto digest = Digest::from_hex(name);
+  if (!digest) return HttpResponse::error(400, "a blob's name is 64 lower-case hex digits");
+  const auto size = state_->blobs.size(*digest);
+  return with(offset_answer(200, size ? *size : state_->blobs.upload_offset(*digest)),
+              "Cache-Control", "no-store");
+}
+
+BodyPlan BlobRoutes::plan_put(std::string_view name, const HttpRequest& head) {
+  const auto refuse = [](HttpResponse response) {
+    BodyPlan plan;
+    plan.refusal = std::move(response);
+    return plan;
+  };
+  const auto digest = Digest::from_hex(name);
+  if (!digest) {
+    return refuse(HttpResponse::error(400, "a blob's name is 64 lower-case hex digits"));
+  }
+  if (!head.content_length) return refuse(HttpResponse::error(411, "Content-Length is needed"));
+  ContentRange range{{0, *head.content_length}, *head.content_length};
+  if (const std::string* field = head.header("content-range")) {
+    auto parsed = parse_content_range(*field);
+    if (!parsed) return refuse(HttpResponse::error(400, parsed.error().message));
+    if (parsed->range.count != *head.content_length) {
+      return refuse(HttpResponse::error(400, "Content-Range and Content-Length disagree"));
+    }
+    range = *parsed;
+  }
+  if (range.total > state_->limits.blob_bytes_max) {
+    return refuse(HttpResponse::error(413, "the blob is larger than this hub takes"));
+  }
+  auto expected = state_->order.expects(*digest, range.total);
+  if (!expected) return refuse(HttpResponse::error(503, expected.error().message));
+  if (!*expected) {
+    return refuse(
+        HttpResponse::error(404, "no logged record names a blob of this digest and size"));
+  }
+  BodyPlan plan;
+  if (state_->blobs.size(*digest)) {
+    if (range.range.count > kDiscardBytesMax) return refuse(HttpResponse::text(200, ""));
+    plan.sink = std::make_shared<DiscardSink>();
+    return plan;
+  }
+  auto space = state_->shelf.free_bytes();
+  if (!space || *space < state_->limits.free_bytes_min + range.range.count) {
+    return refuse(HttpResponse::error(503, "the hub's disk is nearly full; try later"));
+  }
+  if (!state_->begin(*digest)) {
+    return refuse(with(HttpResponse::error(409, "another upload of this blob is under way"),
+                       "Retry-After", "1"));
+  }
+  // From here the claim releases it.
+  auto sink = std::make_shared<UploadSink<State>>(state_, *digest, range);
+  const std::uint64_t there = state_->blobs.upload_offset(*digest);
+  if (range.range.first != 0 && range.range.first != there) {
+    return refuse(
+        with(HttpResponse::error(409, "the upload continues at byte " + std::to_string(there)),
+             "Upload-Offset", std::to_string(there)));
+  }
+  plan.sink = std::move(sink);
+  return plan;
+}
+
+}  // namespace harambee::hub
