@@ -1,0 +1,147 @@
+// The vectorised loops return the reference's bits on every instruction set of this machine.
+#include "exact/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <limits>
+
+#include "exact/math.h"
+#include "exact/numbers.h"
+
+namespace harambee::exact {
+namespace {
+
+class Kernels : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { kernels::use_target(GetParam()); }
+  void TearDown() override { kernels::use_target(""); }
+};
+
+// Lengths around the vector widths.
+const std::vector<std::uint32_t> kLengths{0, 1, 3, 4, 5, 8, 15, 16, 17, 31, 63, 64, 65, 100, 4'096};
+
+// Numbers of many magnitudes, with subnormals, zeros of both signs and repetitions.
+std::vector<float> varied(const std::string& seed, std::size_t n) {
+  Rng rng = rng_of(seed);
+  std::vector<float> out(n);
+  for (float& x : out) {
+    const std::uint64_t bits = rng.next();
+    switch (bits % 8) {
+      case 0:
+        x = bits & 8 ? 0.0F : -0.0F;
+        break;
+      case 1:
+        x = std::bit_cast<float>(static_cast<std::uint32_t>(bits >> 41));
+        break;
+      case 2:
+        x = 0.5F;
+        break;
+      default: {
+        const auto exponent = static_cast<std::uint32_t>(87 + (bits >> 32) % 60);
+        x = std::bit_cast<float>((static_cast<std::uint32_t>(bits >> 8) & 0x807F'FFFFu) |
+                                 (exponent << 23));
+      }
+    }
+  }
+  return out;
+}
+
+template <typename T>
+void expect_same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(T)), 0);
+}
+
+TEST_P(Kernels, Accumulate) {
+  for (const std::uint32_t n : kLengths) {
+    std::vector<float> fast = varied("e", n), slow = fast;
+    const std::vector<float> base = varied("b", n), trained = varied("t", n);
+    kernels::accumulate(fast.data(), 0.95F, base.data(), trained.data(), n);
+    kernels::reference::accumulate(slow.data(), 0.95F, base.data(), trained.data(), n);
+    expect_same_bits(fast, slow);
+    kernels::scale_add(fast.data(), 0.7F, base.data(), n);
+    kernels::reference::scale_add(slow.data(), 0.7F, base.data(), n);
+    expect_same_bits(fast, slow);
+  }
+}
+
+TEST_P(Kernels, Select) {
+  for (const std::uint32_t n : kLengths) {
+    const std::vector<float> x = varied("x", n);
+    EXPECT_EQ(kernels::max_bits(x.data(), n), kernels::reference::max_bits(x.data(), n));
+    for (const std::uint32_t threshold :
+         {1u, 2u, std::bit_cast<std::uint32_t>(0.5F), std::bit_cast<std::uint32_t>(0.5F) + 1,
+          std::bit_cast<std::uint32_t>(100.0F), kernels::kMagnitudeBits}) {
+      std::vector<std::uint32_t> fast(n + kernels::kPlaceSlack), slow(n + kernels::kPlaceSlack);
+      const std::uint32_t found = kernels::at_least(x.data(), n, threshold, fast.data());
+      ASSERT_EQ(found, kernels::reference::at_least(x.data(), n, threshold, slow.data()));
+      EXPECT_TRUE(std::equal(fast.begin(), fast.begin() + found, slow.begin()));
+    }
+  }
+}
+
+TEST_P(Kernels, NotANumberIsTheLargest) {
+  for (std::uint32_t at = 0; at < 70; ++at) {
+    std::vector<float> x(70, 1.0F);
+    x[at] = -std::numeric_limits<float>::quiet_NaN();
+    EXPECT_GT(kernels::max_bits(x.data(), 70),
+              std::bit_cast<std::uint32_t>(std::numeric_limits<float>::infinity()));
+  }
+}
+
+TEST_P(Kernels, SumsToFloats) {
+  Rng rng = rng_of("sums");
+  for (const std::uint32_t n : kLengths) {
+    std::vector<std::int64_t> fast(n);
+    for (std::uint32_t i = 0; i < n; ++i) {
+      fast[i] = static_cast<std::int64_t>(rng.next()) >> (rng.next() % 64);
+      if (i % 7 == 0) fast[i] = 0;
+      if (i % 7 == 1) fast[i] = (std::int64_t{1} << 53) + static_cast<std::int64_t>(i);
+      if (i % 7 == 2) fast[i] = std::numeric_limits<std::int64_t>::min() + i;
+    }
+    for (const double scale : {0x1p-60, 0x1p-170, 0x1p3}) {
+      for (const double count : {1.0, 3.0, 16.0, 1'024.0}) {
+        std::vector<std::int64_t> a = fast, b = fast;
+        std::vector<float> u(n), v(n);
+        kernels::sums_to_floats(a.data(), scale, count, u.data(), n);
+        kernels::reference::sums_to_floats(b.data(), scale, count, v.data(), n);
+        expect_same_bits(u, v);
+        EXPECT_EQ(a, std::vector<std::int64_t>(n));
+        EXPECT_EQ(b, a);
+      }
+    }
+  }
+}
+
+TEST_P(Kernels, Quantise) {
+  for (const std::uint32_t n : kLengths) {
+    std::vector<float> x = varied("q", n);
+    for (std::uint32_t i = 0; i < n; i += 3) x[i] = static_cast<float>(i % 17) * 0.5F - 4.0F;
+    for (const float scale : {1.0F, 0.3F, 65'535 * 0x1p-126F}) {
+      for (const float limit : {7.0F, 127.0F}) {
+        std::vector<std::int32_t> fast(n), slow(n);
+        kernels::quantise(x.data(), scale, limit, fast.data(), n);
+        kernels::reference::quantise(x.data(), scale, limit, slow.data(), n);
+        EXPECT_EQ(fast, slow);
+      }
+    }
+  }
+}
+
+TEST(KernelsReference, TiesGoToEven) {
+  const std::vector<float> x{0.5F, 1.5F, 2.5F, -0.5F, -1.5F, 9.0F};
+  std::vector<std::int32_t> code(x.size());
+  kernels::reference::quantise(x.data(), 1.0F, 7.0F, code.data(), 6);
+  EXPECT_EQ(code, (std::vector<std::int32_t>{0, 2, 2, 0, -2, 7}));
+}
+
+TEST(FloatMode, IsExactHere) { EXPECT_TRUE(float_mode_is_exact()); }
+
+INSTANTIATE_TEST_SUITE_P(Targets, Kernels, testing::ValuesIn(kernels::targets()),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace harambee::exact
