@@ -22,6 +22,7 @@ namespace {
 constexpr std::uint64_t kKeptBytesMax = 64ull << 30;
 // Entries held in memory until the root that covers them has been checked.
 constexpr std::uint64_t kBatchBytesMax = 1ull << 30;
+constexpr std::uint64_t kMarkEvery = 64;
 
 // The body of GET /log (spec/hub-api.md), unchecked.
 struct LogAnswer {
@@ -148,10 +149,15 @@ struct Follower::Impl {
   std::string vkey;
   EntryFile file;
   std::optional<Error> broken;  // an entry was refused: the state stays where it is
+  // The beginning of the kept log that is believed without its signatures; empty: nothing is.
+  std::optional<log::Checkpoint> believed;
+  std::uint64_t marked = 0;  // what the file `verified` says
 
   [[nodiscard]] std::string in_dir(const char* name) const { return (options.dir / name).string(); }
 
   Status load();
+  void read_mark();
+  Status write_mark();
   Result<std::uint64_t> load_entries(const std::optional<log::Checkpoint>& checkpoint);
   Status apply_entry(View envelope);
   Result<LogAnswer> ask(std::uint64_t from, std::int64_t wait_ms) const;
@@ -172,7 +178,9 @@ Status Follower::Impl::apply_entry(View envelope) {
   const fold::Author* author = state.author(unverified->payload().author);
   if (!author && !unverified->own_key()) return refuse("its author has not said who it is");
   const PublicKey key = author ? author->key : *unverified->own_key();
-  const auto record = std::move(*unverified).verify(key);
+  const bool before = believed && index < believed->size;
+  const auto record = before ? Result<Record>(std::move(*unverified).verified_before(key))
+                             : std::move(*unverified).verify(key);
   if (!record) return refuse(record.error().message);
   const fold::Outcome outcome = fold::apply(state, index, *record);
   if (outcome.effect == fold::Effect::corrupt) return refuse(outcome.reason);
@@ -205,12 +213,37 @@ Result<std::uint64_t> Follower::Impl::load_entries(
     const auto entry = take_entry(rest);
     if (!entry) break;
     if (Status applied = apply_entry(*entry); !applied) return applied.error();
+    if (believed && state.frontier.size() == believed->size &&
+        state.frontier.root() != believed->root) {
+      return fail(ErrorCode::corrupt, "the entries are not those that were verified");
+    }
+  }
+  if (believed && state.frontier.size() < believed->size) {
+    return fail(ErrorCode::corrupt, "entries that were verified are gone");
   }
   if (checkpoint && state.frontier.size() == checkpoint->size &&
       state.frontier.root() != checkpoint->root) {
     return fail(ErrorCode::corrupt, "the entries do not lead to the checkpoint beside them");
   }
   return kept->size() - rest.size();
+}
+
+// The mark is a checkpoint without signatures: what this program itself has checked.
+void Follower::Impl::read_mark() {
+  const auto kept = store::read_file(in_dir("verified"), 4096);
+  if (!kept) return;
+  const auto mark = log::Checkpoint::parse(text(*kept));
+  if (!mark || mark->origin != vkey) return;
+  marked = mark->size;
+  if (options.signatures == Signatures::of_new_entries) believed = *mark;
+}
+
+Status Follower::Impl::write_mark() {
+  // Not at every call: a few signatures more to check cost less than a durable file.
+  if (state.frontier.size() < marked + kMarkEvery || vkey.empty()) return ok();
+  log::Checkpoint mark{vkey, state.frontier.size(), state.frontier.root(), {}};
+  marked = mark.size;
+  return store::write_file_atomic(in_dir("verified"), view(mark.text()));
 }
 
 Status Follower::Impl::load() {
@@ -230,6 +263,7 @@ Status Follower::Impl::load() {
     checkpoint = *opened;
     note = text(*kept);
   }
+  if (checkpoint) read_mark();
   const auto bytes = load_entries(checkpoint);
   if (!bytes) {
     return wrap(bytes.error(), "the kept log in " + options.dir.string() +
@@ -363,6 +397,9 @@ Result<std::uint64_t> Follower::follow(std::int64_t wait_ms) {
       }
       if (batch.empty()) return std::uint64_t{0};
       if (Status taken = my.take(batch, answer->note); !taken) return taken.error();
+      if (my.options.signatures == Signatures::of_new_entries) {
+        if (Status marked = my.write_mark(); !marked) return marked.error();
+      }
       return frontier.size() - before;
     }
     if (answer->entries.empty()) return nonsense("fewer entries than the checkpoint covers");

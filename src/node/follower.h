@@ -7,7 +7,8 @@
 // `evidence/`, with the entries between them, and reported as `corrupt`.
 //
 // In `dir`: entries.bin (u16be length ‖ envelope, in log order; a torn tail is cut when opened),
-// checkpoint (the last signed note that was verified), vkey.
+// checkpoint (the last signed note that was verified), vkey, verified (size and root of the
+// beginning whose every signature was checked).
 #pragma once
 
 #include <cstdint>
@@ -25,10 +26,19 @@
 
 namespace harambee::node {
 
+// Whose signatures are checked when a kept copy is opened.
+enum class Signatures {
+  of_all_entries,  // the default: nothing on disk is believed
+  // Kept entries are only compared with the root of the time when they were verified: for verbs
+  // that answer in milliseconds and whose answer nothing depends on.
+  of_new_entries,
+};
+
 struct FollowerOptions {
   std::string hub_url;              // "http://host:port"; empty: offline, only what is kept
   std::filesystem::path dir;        // made if it is not there
   std::optional<std::string> vkey;  // pins the hub's key before first use
+  Signatures signatures = Signatures::of_all_entries;
 };
 
 class Follower {

@@ -51,6 +51,10 @@ Result<Record> Unverified::verify(const PublicKey& key) && {
   return Record(std::move(envelope_), std::move(payload_), id_, key);
 }
 
+Record Unverified::verified_before(const PublicKey& key) && {
+  return Record(std::move(envelope_), std::move(payload_), id_, key);
+}
+
 Result<Bytes> sign_record(const Payload& payload, const SecretKey& key) {
   if (key.id() != payload.author) return invalid("the key is not the author's");
   const std::string json = write_payload(payload);

@@ -59,6 +59,10 @@ class Unverified {
   // payload().author. Further signatures are not looked at and mean nothing in version 1.
   [[nodiscard]] Result<Record> verify(const PublicKey& key) const&;
   [[nodiscard]] Result<Record> verify(const PublicKey& key) &&;
+  // For a program's own store of records that it verified before, whose bytes it compares with the
+  // tree root of that time (node/follower.h). Checking a signature costs most of reading a log.
+  // Anywhere else: verify().
+  [[nodiscard]] Record verified_before(const PublicKey& key) &&;
 
  private:
   friend Result<Unverified> parse_envelope(View bytes);
