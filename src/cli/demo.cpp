@@ -127,7 +127,7 @@ void introduce(const World& world) {
 
 // The maintainer's part: text into shards, the warm start, the run on the log.
 Status open_run(World& world) {
-  const std::string toml = recipe_to_toml(world.plan.recipe);
+  const std::string toml = to_toml(world.plan.recipe);
   if (const Status wrote = store::write_file_atomic(world.paths.recipe().string(), view(toml));
       !wrote) {
     return wrote;
@@ -142,7 +142,7 @@ Status open_run(World& world) {
                                         "--coordinator", world.key("coordinator").hex(),
                                         "--validator",   world.key("validator").hex(),
                                         "--threads",     fmt::format("{}", world.state.speed.cores),
-                                        "--text-bytes",  fmt::format("{}", kTextBytesMax)};
+                                        "--text-mb-max", kTextMbMax};
   for (const std::string& path : world.state.text) {
     arguments.insert(arguments.end(), {"--text", path});
   }
@@ -151,7 +151,7 @@ Status open_run(World& world) {
     if (event.value("event", "") != "progress") return;
     world.ui.progress(fmt::format("opening the run: {} {}/{}  {}", event.value("stage", ""),
                                   event.value("done", 0), event.value("total", 0),
-                                  event.value("detail", "")));
+                                  event.value("text", "")));
   });
   world.ui.progress_done();
   if (!opened) return opened.error();

@@ -180,7 +180,10 @@ Status World::follow(std::int64_t every_ms) {
   if (now - followed_ms_ < every_ms) return ok();
   followed_ms_ = now;
   if (!follower_) {
-    auto opened = node::Follower::open({.hub_url = hub_url(), .dir = paths.follow()}, &wire_);
+    node::FollowerOptions where;
+    where.hub_url = hub_url();
+    where.dir = paths.follow();
+    auto opened = node::Follower::open(where, &wire_);
     if (!opened) return opened.error();
     follower_ = std::move(opened).value();
   }
