@@ -115,6 +115,12 @@ Result<DemoPlan> make_plan(const DemoRequest& request, const Speed& speed) {
   plan.parts = cast(request.volunteers);
   plan.recipe = demo_recipe(request, plan.parts, speed);
   plan.retrain = 1;
+  // A shorter demo has a shorter warm start: a sixth of the time at most.
+  plan.recipe.rounds = request.rounds.value_or(kDemoRoundsByTimeMax);
+  while (plan.recipe.warm.steps > kDemoWarmStepsMin &&
+         estimate(plan.recipe, plan.parts, speed, plan.retrain).warm > request.seconds / 6.0) {
+    plan.recipe.warm.steps -= 10;
+  }
   const auto total = [&](std::int64_t rounds) {
     plan.recipe.rounds = rounds;
     return estimate(plan.recipe, plan.parts, speed, plan.retrain)

@@ -1,0 +1,73 @@
+"""Every kind of process is killed with SIGKILL at random moments and started again, over and over,
+while a small run goes on. It still ends in a verified run, with all its rounds.
+"""
+
+import random
+import sys
+import time
+
+from harness import Swarm, check, main, run_json, small_recipe, some_text, wait_until, workdir
+
+ROUNDS = 12
+SECONDS_MAX = 240
+KILLS_MIN = 12
+
+
+def keep_alive(processes):
+    """Started again what is not running, unless it ended well because the run is finished."""
+    for process in processes:
+        if not process.alive() and process.process.returncode != 0:
+            process.start()
+
+
+def chaos(swarm, victims, dice):
+    kills = {victim.name: 0 for victim in victims}
+    began = time.monotonic()
+    next_kill = began + 1
+    while not all(victim.process.returncode == 0 for victim in victims[1:]):
+        check(time.monotonic() - began < SECONDS_MAX,
+              f"the run did not finish; killed so far: {kills}")
+        keep_alive(victims)
+        if time.monotonic() < next_kill or sum(kills.values()) >= 60:
+            time.sleep(0.02)
+            continue
+        # Kinds in turn, so that each is hit often; the moment is random.
+        fewest = min(kills.values())
+        victim = dice.choice([v for v in victims if kills[v.name] == fewest and v.alive()]
+                             or [v for v in victims if v.alive()])
+        victim.kill()
+        kills[victim.name] += 1
+        next_kill = time.monotonic() + dice.uniform(0.2, 1.6)
+        for other in victims:
+            other.process.poll()
+    return kills
+
+
+def test():
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 7
+    with workdir("chaos") as work:
+        text = some_text(work / "text", 200)
+        swarm = Swarm(work, small_recipe(work / "recipe.toml", ROUNDS, steps=8), text)
+        volunteers = [swarm.volunteer(f"volunteer-{i}") for i in (1, 2, 3)]
+        victims = [swarm.hub, swarm.coordinator, swarm.validator, *volunteers]
+        for process in victims[1:]:
+            process.start()
+        kills = chaos(swarm, victims, random.Random(seed))
+        print("killed:", kills)
+        check(sum(kills.values()) >= KILLS_MIN and min(kills.values()) >= 1,
+              f"too few kills to mean anything: {kills}")
+        if not swarm.hub.alive():
+            swarm.hub.start()
+        wait_until(swarm.finished, 30, "the hub to answer that the run is finished")
+        status = swarm.status()
+        check(status["phase"] == "finished", f"phase {status['phase']}")
+        swarm.hub.interrupt()
+        swarm.hub.wait(20)
+        report = run_json("verify", "--data", work / "hub", "--dir", work / "audit", "--retrain", 3,
+                          "--threads", 2)
+        check(report["verified"], f"not verified after the chaos: {report}")
+        check(report["retrained"] == report["retrained_exact"] == 3, f"retrained: {report}")
+        check(report["runs"][0]["rounds_replayed"] == ROUNDS, f"rounds: {report['runs']}")
+
+
+main(test)

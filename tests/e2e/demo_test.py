@@ -1,0 +1,134 @@
+"""`harambee demo` end to end, as a person runs it, but small; then the log is damaged on purpose.
+
+Promised: every field of the last line; the cheat is excluded with its reason and earns nothing; the
+killed and the late volunteer contribute; the audit passes and retrained contributions give the
+committed bytes; whoever flips one byte of a stored entry, tile or blob makes `harambee verify` fail
+and name the place.
+"""
+
+import hashlib
+import json
+import random
+import shutil
+from pathlib import Path
+
+from harness import check, main, run, run_json, some_text, workdir
+
+FIELDS = {
+    "rounds": int, "volunteers": int, "parameters": int, "tokens": int, "loss_start": float,
+    "loss_end": float, "loss_single_machine": float, "loss_data_parallel": float,
+    "bytes_up_per_volunteer": int, "bytes_down_per_volunteer": int, "bytes_data_parallel": int,
+    "excluded": list, "credits": list, "retrained": dict, "verified": bool, "weights": str,
+    "model_dir": str, "hub_data_dir": str, "run_url": str,
+}
+VERIFY_FAILED = 5
+CONFLICT = 6
+
+
+def check_summary(summary):
+    for field, kind in FIELDS.items():
+        check(isinstance(summary.get(field), kind), f"{field} is {summary.get(field)!r}")
+    check(summary["rounds"] == 14 and summary["volunteers"] == 4, "rounds or volunteers")
+    check(summary["parameters"] >= 1_000_000, "the model is smaller than promised")
+    check(summary["loss_end"] < summary["loss_start"], "training made the model worse")
+    check(summary["verified"], "not verified")
+    retrained = summary["retrained"]
+    check(retrained["count"] > 0 and retrained["count"] == retrained["exact"],
+          f"retrained: {retrained}")
+    sent = summary["bytes_up_per_volunteer"]
+    both = sent + summary["bytes_down_per_volunteer"]
+    parallel = summary["bytes_data_parallel"]
+    check(parallel >= 1000 * sent, f"sent {sent}, data-parallel {parallel}: {parallel / sent:.0f}×")
+    check(2 * parallel >= 300 * both, f"both ways {both}: {2 * parallel / both:.0f}×")
+
+
+def check_cheat(summary):
+    check(len(summary["excluded"]) == 1, f"excluded: {summary['excluded']}")
+    cheat = summary["excluded"][0]
+    check(cheat["reason"], "excluded without a reason")
+    check(cheat["name"] == "volunteer-4", f"the wrong one was excluded: {cheat}")
+    amounts = {credit["key"]: float(credit["amount"]) for credit in summary["credits"]}
+    check(amounts[cheat["key"]] == 0, "the cheat has earned credit")
+    check(all(amount > 0 for key, amount in amounts.items() if key != cheat["key"]),
+          f"somebody honest has earned nothing: {summary['credits']}")
+
+
+def check_model(summary):
+    model = Path(summary["model_dir"])
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "README.md"):
+        check((model / name).is_file(), f"the model directory lacks {name}")
+    digest = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+    check(digest == summary["weights"], "model.safetensors is not the model of the log")
+
+
+def one_of_each(hub):
+    """One stored file of each kind, with the larger ones of each kind preferred."""
+    files = [path for path in hub.rglob("*") if path.is_file() and path.stat().st_size > 0]
+    kinds = {
+        "entries": [p for p in files if "tile/entries" in p.as_posix()],
+        "tile": [p for p in files if "tile/0" in p.as_posix()],
+        "checkpoint": [hub / "checkpoint"],
+        "blob": [p for p in files if "/blobs/" in p.as_posix()],
+    }
+    for kind, paths in kinds.items():
+        check(paths, f"the hub stores no {kind}")
+    return kinds
+
+
+def damage(hub, work, random_source):
+    kinds = one_of_each(hub)
+    chosen = [kinds["checkpoint"][0], random_source.choice(kinds["entries"]),
+              random_source.choice(kinds["tile"])]
+    blobs = sorted(kinds["blob"], key=lambda path: path.stat().st_size)
+    chosen += [blobs[0], blobs[-1], *random_source.sample(blobs, 3)]
+    for path in chosen:
+        copy = work / "damaged"
+        shutil.copytree(hub, copy)
+        victim = copy / path.relative_to(hub)
+        victim.chmod(0o644)
+        data = bytearray(victim.read_bytes())
+        at = random_source.randrange(len(data))
+        data[at] ^= 1 << random_source.randrange(8)
+        victim.write_bytes(data)
+        done = run("verify", "--data", copy, "--dir", work / "audit")
+        where = path.relative_to(hub).as_posix()
+        said = done.stdout + done.stderr
+        check(done.returncode == VERIFY_FAILED,
+              f"byte {at} of {where} flipped, and verify ended with {done.returncode}: {said}")
+        named = path.name if "blobs" in where else where.split("/")[0]
+        check(named in said, f"verify does not name {where}: {said[-1500:]}")
+        shutil.rmtree(copy)
+
+
+def check_refusals(work, demo_dir):
+    again = run("demo", "--dir", demo_dir)
+    check(again.returncode == CONFLICT and "--resume" in again.stderr,
+          f"an earlier demo was not respected: {again.returncode} {again.stderr}")
+    foreign = work / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("years of work")
+    refused = run("demo", "--dir", foreign, "--fresh")
+    check(refused.returncode == CONFLICT, f"a foreign directory was taken: {refused.stderr}")
+    check([p.name for p in foreign.iterdir()] == ["thesis.tex"], "a foreign directory was changed")
+    check(run("demo", "--dir", work / "x", "--rounds", 3).returncode == 3, "--rounds 3 was taken")
+
+
+def test():
+    with workdir("demo") as work:
+        text = some_text(work / "text")
+        demo_dir = work / "demo"
+        summary = run_json("demo", "--dir", demo_dir, "--text", text, "--volunteers", 4, "--rounds",
+                           14, "--seconds", 60, seconds=600)
+        print(json.dumps({k: v for k, v in summary.items() if k != "sample"}, indent=1))
+        check_summary(summary)
+        check_cheat(summary)
+        check_model(summary)
+        hub = Path(summary["hub_data_dir"])
+        report = run_json("verify", "--data", hub, "--dir", work / "audit", "--retrain", 2,
+                          "--threads", 2, "--simd", "avx2")
+        check(report["verified"], f"the audit of the data directory failed: {report}")
+        damage(hub, work, random.Random(20))
+        check_refusals(work, demo_dir)
+
+
+main(test)
