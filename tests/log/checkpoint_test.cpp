@@ -46,6 +46,11 @@ TEST(Checkpoint, IsMadeAndCosignedAsElsewhere) {
   EXPECT_EQ(opened->checkpoint, checkpoint);
   cosign(opened->note, {"witness.example/w1", key_of(2)}, 1'700'000'000);
   EXPECT_EQ(opened->note.str(), kCosigned);
+  std::ifstream file(HARAMBEE_SOURCE "/spec/log.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_NE(page.find(kCosigned), page.npos);
+  EXPECT_NE(page.find(log_key().str()), page.npos);
+  EXPECT_NE(page.find(witness_key().str()), page.npos);
 }
 
 TEST(Checkpoint, CosignaturesAreVerified) {
