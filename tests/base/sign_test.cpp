@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
+#include <sodium.h>
 
 #include "base/encoding.h"
 
@@ -109,6 +110,64 @@ TEST(Ed25519, SAboveTheGroupOrderIsRefused) {
     carry >>= 8;
   }
   EXPECT_FALSE(verify(key.public_key(), view("message"), signature));
+}
+
+// k = SHA-512(R ‖ A ‖ message) mod L, and S = r + k a mod L: the two lines of RFC 8032 that an
+// attacker is free to apply to strange points.
+using Scalar = std::array<std::uint8_t, 32>;
+
+Scalar challenge(const Scalar& r_point, const PublicKey& key, View message) {
+  Bytes hashed(r_point.begin(), r_point.end());
+  hashed.insert(hashed.end(), key.bytes.begin(), key.bytes.end());
+  hashed.insert(hashed.end(), message.begin(), message.end());
+  std::array<std::uint8_t, 64> wide;
+  crypto_hash_sha512(wide.data(), hashed.data(), hashed.size());
+  Scalar k;
+  crypto_core_ed25519_scalar_reduce(k.data(), wide.data());
+  return k;
+}
+
+Signature assemble(const Scalar& r_point, const Scalar& r, const Scalar& k, const Scalar& a) {
+  Scalar s;
+  crypto_core_ed25519_scalar_mul(s.data(), k.data(), a.data());
+  crypto_core_ed25519_scalar_add(s.data(), s.data(), r.data());
+  Signature signature;
+  std::copy(r_point.begin(), r_point.end(), signature.bytes.begin());
+  std::copy(s.begin(), s.end(), signature.bytes.begin() + 32);
+  return signature;
+}
+
+// R = the identity, S = k a solves the equation for an honest key. OpenSSL accepts it.
+TEST(Ed25519, ASmallOrderRIsRefused) {
+  const Scalar a{7}, identity{1};
+  PublicKey key;
+  ASSERT_EQ(crypto_scalarmult_ed25519_base_noclamp(key.bytes.data(), a.data()), 0);
+  const Signature signature = assemble(identity, {}, challenge(identity, key, view("any")), a);
+  EXPECT_TRUE(openssl_verify(key, view("any"), signature));
+  EXPECT_FALSE(verify(key, view("any"), signature));
+}
+
+// A key with a part of order 8 satisfies the equation times 8 for every message, and the equation
+// itself only where k is a multiple of 8. Ours is the equation itself: cofactorless.
+TEST(Ed25519, TheEquationIsNotMultipliedByTheCofactor) {
+  const Scalar a{7}, r{11};
+  const PublicKey torsion =
+      *PublicKey::from_hex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05");
+  Scalar r_point;
+  PublicKey honest, mixed;
+  ASSERT_EQ(crypto_scalarmult_ed25519_base_noclamp(honest.bytes.data(), a.data()), 0);
+  ASSERT_EQ(crypto_scalarmult_ed25519_base_noclamp(r_point.data(), r.data()), 0);
+  ASSERT_EQ(crypto_core_ed25519_add(mixed.bytes.data(), honest.bytes.data(), torsion.bytes.data()),
+            0);
+  int accepted = 0;
+  for (int i = 0; i < 256; ++i) {
+    const std::string message = "message " + std::to_string(i);
+    const Scalar k = challenge(r_point, mixed, view(message));
+    const bool valid = verify(mixed, view(message), assemble(r_point, r, k, a));
+    EXPECT_EQ(valid, k[0] % 8 == 0);
+    accepted += valid;
+  }
+  EXPECT_GT(accepted, 0);
 }
 
 TEST(KeyId, IsTheHashOfTheSubjectPublicKeyInfo) {
