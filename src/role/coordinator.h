@@ -13,9 +13,9 @@
 namespace harambee::role {
 
 struct CoordinatorFacts {
-  TickFacts clock;
+  TickFacts clock = {};
   bool identify_sent = false;
-  std::optional<std::int64_t> attempted_round;  // the newest round a close was sent for
+  std::optional<std::int64_t> attempted_round = {};  // the newest round a close was sent for
 };
 
 namespace coordinator {

@@ -11,8 +11,8 @@ namespace harambee::role {
 // What a process knows about time. A wall clock that is wrong only makes deadlines late or early
 // here; what counts is the tick that the hub logs.
 struct TickFacts {
-  std::int64_t now_ms = 0;               // wall clock, unix
-  std::optional<std::int64_t> asked_ms;  // wall clock when a tick was last asked for
+  std::int64_t now_ms = 0;                    // wall clock, unix
+  std::optional<std::int64_t> asked_ms = {};  // wall clock when a tick was last asked for
 };
 
 // Whether a tick now would end the current phase of the run. Not more often than the hub grants

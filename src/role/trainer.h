@@ -16,9 +16,9 @@ struct TrainerFacts {
   bool identify_sent = false;
   bool join_sent = false;
   // The newest round for which a contribution was sent (logged, in flight, or refused).
-  std::optional<std::int64_t> attempted_round;
+  std::optional<std::int64_t> attempted_round = {};
   // The newest round whose blob has been uploaded completely.
-  std::optional<std::int64_t> uploaded_round;
+  std::optional<std::int64_t> uploaded_round = {};
 };
 
 namespace trainer {

@@ -1,0 +1,282 @@
+// What each mind wants in each phase.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fold/assignment.h"
+#include "role/coordinator.h"
+#include "role/trainer.h"
+#include "role/validator.h"
+#include "tests/fold/log_builder.h"
+
+namespace harambee::role {
+namespace {
+
+using fold::Phase;
+using fold::testing::digest_of;
+using fold::testing::Swarm;
+
+class Minds : public ::testing::Test {
+ protected:
+  trainer::Action t(const std::string& who, const TrainerFacts& facts = {}) {
+    return decide_trainer(swarm.state, swarm.run(), swarm.id(who), facts);
+  }
+  validator::Action v(const std::string& who, const ValidatorFacts& facts = {}) {
+    return decide_validator(swarm.state, swarm.run(), swarm.id(who), facts);
+  }
+  coordinator::Action c(const CoordinatorFacts& facts = {},
+                        const std::string& who = "coordinator") {
+    return decide_coordinator(swarm.state, swarm.run(), swarm.id(who), facts);
+  }
+  void to_commit() {
+    swarm.join({"t1", "t2"});
+    swarm.start();
+  }
+  void to_score() {
+    to_commit();
+    swarm.contribute({"t1", "t2"});
+    swarm.tick_after(1);
+  }
+  void to_closing(const Swarm::Gains& gains = {}) {
+    to_score();
+    for (const char* who : {"v1", "v2", "v3"}) swarm.give_score(who, swarm.score(gains));
+  }
+  void introduce(const std::string& who) {
+    swarm.say(who, write(fold::Identity{swarm.key(who).public_key()}));
+  }
+  std::int64_t now() { return swarm.state.now_ms(); }
+
+  Swarm swarm;
+};
+
+template <typename T, typename Action>
+bool is(const Action& action) {
+  return std::holds_alternative<T>(action);
+}
+
+// ---- trainer
+
+TEST_F(Minds, ATrainerIntroducesItselfThenJoins) {
+  EXPECT_TRUE(is<trainer::Identify>(t("t1")));
+  EXPECT_TRUE(is<trainer::Wait>(t("t1", {.identify_sent = true})));
+  introduce("t1");
+  EXPECT_TRUE(is<trainer::Join>(t("t1")));
+  EXPECT_TRUE(is<trainer::Wait>(t("t1", {.join_sent = true})));
+  swarm.join({"t1"});
+  EXPECT_TRUE(is<trainer::Wait>(t("t1")));  // not started
+}
+
+TEST_F(Minds, ATrainerTrainsOnceARound) {
+  to_commit();
+  const trainer::Action action = t("t2");
+  ASSERT_TRUE(is<trainer::Train>(action));
+  const auto& train = std::get<trainer::Train>(action);
+  EXPECT_EQ(train.round, 0);
+  EXPECT_EQ(train.base, swarm.run().weights);
+  EXPECT_EQ(train.ordinal, 1u);
+  EXPECT_EQ(train.seed, fold::inner_seed(swarm.run_id, 0, swarm.id("t2")));
+  EXPECT_EQ(train.first_step, 0);
+  EXPECT_EQ(train.total_steps, 20);
+  EXPECT_FALSE(train.error_feedback.has_value());
+  EXPECT_EQ(train.commit_deadline_ms, now() + 8000);
+  EXPECT_TRUE(is<trainer::Wait>(t("t2", {.attempted_round = 0})));
+  swarm.contribute({"t2"});
+  EXPECT_TRUE(is<trainer::Wait>(t("t2")));
+}
+
+TEST_F(Minds, ATrainerGoesOnFromItsOwnStates) {
+  to_closing();
+  swarm.give_close(swarm.close());
+  const auto train = std::get<trainer::Train>(t("t1", {.attempted_round = 0}));
+  EXPECT_EQ(train.round, 1);
+  EXPECT_EQ(train.first_step, 5);
+  EXPECT_EQ(train.base, digest_of("weights 1"));
+  EXPECT_EQ(train.error_feedback, digest_of("ef t1 0"));
+  EXPECT_EQ(train.optimizer, digest_of("opt t1 0"));
+}
+
+TEST_F(Minds, ATrainerRevealsItsBlobInTheScorePhaseOnly) {
+  to_commit();
+  swarm.contribute({"t1", "t2"});
+  EXPECT_TRUE(is<trainer::Wait>(t("t1")));
+  swarm.tick_after(1);
+  const trainer::Action action = t("t1");
+  ASSERT_TRUE(is<trainer::Reveal>(action));
+  const auto& reveal = std::get<trainer::Reveal>(action);
+  EXPECT_EQ(reveal.delta.digest, digest_of("delta t1 0"));
+  EXPECT_EQ(reveal.deadline_ms, now() + 5000);
+  EXPECT_TRUE(is<trainer::Wait>(t("t1", {.uploaded_round = 0})));
+  swarm.join({"t3"});
+  EXPECT_TRUE(is<trainer::Wait>(t("t3")));
+}
+
+TEST_F(Minds, ATrainerDoesNotTrainForAFullRound) {
+  to_commit();
+  for (std::size_t i = 0; i < fold::kContributionsPerRoundMax; ++i) {
+    const std::string who = "many " + std::to_string(i);
+    swarm.join(who);
+    swarm.contribute(who);
+  }
+  EXPECT_TRUE(is<trainer::Wait>(t("t1")));
+}
+
+TEST_F(Minds, ATrainerThatLeftJoinsAgain) {
+  to_commit();
+  swarm.leave("t1");
+  EXPECT_TRUE(is<trainer::Join>(t("t1")));
+}
+
+TEST_F(Minds, ATrainerStopsWhenExcludedOrDone) {
+  fold::Recipe recipe = fold::testing::small_recipe();
+  recipe.rounds = 7;
+  Swarm longer({"v1"}, recipe);
+  longer.join({"t1", "t2"});
+  longer.start();
+  for (int i = 0; i < 6; ++i) longer.play_round({"t1", "t2"}, {{"t2", -5}});
+  const auto action = decide_trainer(longer.state, longer.run(), longer.id("t2"), {});
+  ASSERT_TRUE(is<trainer::Excluded>(action));
+  EXPECT_THAT(std::get<trainer::Excluded>(action).reason, ::testing::HasSubstr("6 rounds"));
+  longer.join({"t3"});
+  longer.play_round({"t1", "t3"});
+  EXPECT_TRUE(is<trainer::Done>(decide_trainer(longer.state, longer.run(), longer.id("t1"), {})));
+}
+
+// ---- validator
+
+TEST_F(Minds, AValidatorScoresEveryContributionOnce) {
+  to_score();
+  EXPECT_TRUE(is<validator::Stranger>(v("t1")));
+  EXPECT_TRUE(is<validator::Identify>(v("v1")));
+  introduce("v1");
+  const validator::Action action = v("v1");
+  ASSERT_TRUE(is<validator::Score>(action));
+  const auto& score = std::get<validator::Score>(action);
+  EXPECT_EQ(score.seed, swarm.run().round.score_seed);
+  EXPECT_EQ(score.base, swarm.run().weights);
+  ASSERT_EQ(score.contributions.size(), 2u);
+  EXPECT_EQ(score.contributions[0].author, swarm.id("t1"));
+  EXPECT_EQ(score.contributions[1].delta.digest, digest_of("delta t2 0"));
+  EXPECT_EQ(score.reveal_deadline_ms, now() + 5000);
+  EXPECT_EQ(score.score_deadline_ms, now() + 20'000);
+  EXPECT_TRUE(is<validator::Wait>(v("v1", {.attempted_round = 0})));
+  swarm.give_score("v1", swarm.score());
+  EXPECT_TRUE(is<validator::Wait>(v("v1")));
+}
+
+TEST_F(Minds, AValidatorsScoreFromItsActionIsTaken) {
+  to_score();
+  introduce("v1");
+  const auto todo = std::get<validator::Score>(v("v1"));
+  fold::Score act{swarm.run_id, todo.round, todo.base, todo.seed, 1, {}};
+  for (const auto& one : todo.contributions) act.entries.push_back({one.contribution, 1});
+  EXPECT_EQ(swarm.give_score("v1", act).reason, "");
+}
+
+// ---- ticks
+
+TEST_F(Minds, ATickIsAskedForWhenEverybodyHasCommitted) {
+  introduce("coordinator");
+  introduce("v1");
+  to_commit();
+  swarm.contribute({"t1"});
+  EXPECT_TRUE(is<coordinator::Wait>(c({.clock = {.now_ms = now() + 1}})));
+  swarm.contribute({"t2"});
+  // Even with a wall clock that is far behind the log.
+  EXPECT_TRUE(is<coordinator::AskTick>(c({.clock = {.now_ms = 5}})));
+  EXPECT_TRUE(is<validator::AskTick>(v("v1", {.clock = {.now_ms = 5}})));
+}
+
+TEST_F(Minds, ATickIsAskedForAtTheCommitDeadline) {
+  introduce("coordinator");
+  swarm.join({"t1", "t2", "t3"});
+  swarm.start();
+  swarm.contribute({"t1", "t2"});
+  EXPECT_TRUE(is<coordinator::Wait>(c({.clock = {.now_ms = now() + 7999}})));
+  EXPECT_TRUE(is<coordinator::AskTick>(c({.clock = {.now_ms = now() + 8000}})));
+}
+
+TEST_F(Minds, ATickIsAskedForAtTheScoreDeadlineIfThereIsAScore) {
+  introduce("coordinator");
+  to_score();
+  EXPECT_TRUE(is<coordinator::Wait>(c({.clock = {.now_ms = now() + 20'000}})));
+  swarm.give_score("v1", swarm.score());
+  EXPECT_TRUE(is<coordinator::Wait>(c({.clock = {.now_ms = now() + 19'999}})));
+  EXPECT_TRUE(is<coordinator::AskTick>(c({.clock = {.now_ms = now() + 20'000}})));
+}
+
+TEST_F(Minds, TicksAreNotAskedForMoreOftenThanTheHubGrantsThem) {
+  introduce("coordinator");
+  to_commit();
+  swarm.contribute({"t1", "t2"});
+  EXPECT_TRUE(is<coordinator::Wait>(c({.clock = {.now_ms = 10'999, .asked_ms = 10'000}})));
+  EXPECT_TRUE(is<coordinator::AskTick>(c({.clock = {.now_ms = 11'000, .asked_ms = 10'000}})));
+  // The clock was set back.
+  EXPECT_TRUE(is<coordinator::AskTick>(c({.clock = {.now_ms = 9'000, .asked_ms = 10'000}})));
+}
+
+// ---- coordinator
+
+TEST_F(Minds, ACoordinatorClosesWhatTheScoresGive) {
+  to_closing({{"t1", -1}});
+  EXPECT_TRUE(is<coordinator::Stranger>(c({}, "t1")));
+  EXPECT_TRUE(is<coordinator::Identify>(c()));
+  introduce("coordinator");
+  const coordinator::Action action = c();
+  ASSERT_TRUE(is<coordinator::Close>(action));
+  const auto& close = std::get<coordinator::Close>(action);
+  EXPECT_EQ(close.round, 0);
+  EXPECT_EQ(close.base, swarm.run().weights);
+  EXPECT_FALSE(close.residual.has_value());
+  ASSERT_EQ(close.accepted.size(), 1u);
+  EXPECT_EQ(close.accepted[0].delta.digest, digest_of("delta t2 0"));
+  EXPECT_FALSE(close.checkpoint_due);
+  EXPECT_TRUE(is<coordinator::Wait>(c({.attempted_round = 0})));
+}
+
+// ---- all of them together, driven by nothing but their minds
+
+TEST(MindsTogether, FinishARun) {
+  Swarm swarm;
+  std::map<std::string, TrainerFacts> trainers = {{"t1", {}}, {"t2", {}}, {"t3", {}}};
+  std::int64_t now_ms = swarm.state.now_ms();
+  const auto identify = [&](const std::string& who) {
+    swarm.say(who, write(fold::Identity{swarm.key(who).public_key()}));
+  };
+  swarm.start();
+  int steps = 0;
+  for (; steps < 1000 && swarm.run().phase != Phase::finished; ++steps) {
+    now_ms += 500;
+    for (auto& [who, facts] : trainers) {
+      const auto action = decide_trainer(swarm.state, swarm.run(), swarm.id(who), facts);
+      if (is<trainer::Identify>(action)) identify(who);
+      if (is<trainer::Join>(action)) swarm.join(who);
+      if (const auto* train = std::get_if<trainer::Train>(&action)) {
+        ASSERT_EQ(swarm.contribute(who).reason, "");
+        facts.attempted_round = train->round;
+      }
+      if (const auto* reveal = std::get_if<trainer::Reveal>(&action)) {
+        facts.uploaded_round = reveal->round;
+      }
+    }
+    for (const std::string& who : swarm.validator_names) {
+      const auto action =
+          decide_validator(swarm.state, swarm.run(), swarm.id(who), {.clock = {.now_ms = now_ms}});
+      if (is<validator::Identify>(action)) identify(who);
+      if (is<validator::Score>(action)) {
+        ASSERT_EQ(swarm.give_score(who, swarm.score()).reason, "");
+      }
+    }
+    const auto action = decide_coordinator(swarm.state, swarm.run(), swarm.id("coordinator"),
+                                           {.clock = {.now_ms = now_ms}});
+    if (is<coordinator::Identify>(action)) identify("coordinator");
+    if (is<coordinator::AskTick>(action)) swarm.tick(now_ms);
+    if (is<coordinator::Close>(action)) {
+      ASSERT_EQ(swarm.give_close(swarm.close()).reason, "");
+    }
+  }
+  EXPECT_EQ(swarm.run().phase, Phase::finished);
+  EXPECT_EQ(swarm.run().history.size(), 4u);
+  EXPECT_LT(steps, 40);  // nobody waited for a deadline that need not be waited for
+}
+
+}  // namespace
+}  // namespace harambee::role
