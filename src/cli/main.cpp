@@ -141,7 +141,7 @@ void wire_agents(CLI::App& app, AllOptions& all, Chosen& chosen) {
     verb->add_option("--vkey", o.vkey, "The hub's key; another one is refused");
     if (agent.run == join) {
       verb->add_option("--misbehave", o.misbehave,
-                       "Be dishonest, to see it caught: sign-flip, noise, copy-none, malformed");
+                       "Be dishonest, to see it caught: sign-flip, noise, withhold, malformed");
     }
     add_dir(verb, o.common);
     add_key(verb, o.common);

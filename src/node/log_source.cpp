@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <optional>
 #include <utility>
 
 #include "log/tile.h"
@@ -12,6 +11,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kHubFormat = "harambee-hub 1\n";
+constexpr std::uint64_t kExchangeBytesMax = 4ull << 30;  // one exchange; larger models: --data
 
 std::string blob_path(const Digest& digest) {
   std::string name = digest.hex();
@@ -33,6 +33,9 @@ class DirectorySource final : public LogSource {
     return map(path.substr(0, partial));
   }
   Result<Content> blob(const Digest& digest) override { return map(blob_path(digest)); }
+  Result<std::string> blob_file(const Digest& digest) override {
+    return (dir_ / blob_path(digest)).string();
+  }
 
   Result<std::vector<std::string>> stored_files() override {
     std::vector<std::string> found;
@@ -77,23 +80,23 @@ class HubSource final : public LogSource {
   }
 
   Result<Content> blob(const Digest& digest) override {
-    std::string kept = options_.cache_dir.empty() ? "" : options_.cache_dir + "/" + digest.hex();
-    if (!kept.empty()) {
-      if (Result<store::MappedFile> file = store::MappedFile::open(kept)) {
-        if (sha256(file->bytes()) == digest) return Content(*std::move(file));
-        fs::remove(kept);  // a damaged copy of ours, not the hub's fault
-      }
+    std::string kept = options_.cache_dir + "/" + digest.hex();
+    if (Result<store::MappedFile> file = store::MappedFile::open(kept)) {
+      if (sha256(file->bytes()) == digest) return Content(*std::move(file));
+      fs::remove(kept);  // a damaged copy of ours, not the hub's fault
     }
-    Result<Bytes> bytes = get("blobs/" + digest.hex(), std::uint64_t{4} << 30);
+    Result<Bytes> bytes = get("blobs/" + digest.hex(), kExchangeBytesMax);
     if (!bytes) return bytes.error();
     // Only what is right is kept: the next audit must ask again for what is wrong.
-    if (!kept.empty() && sha256(*bytes) == digest) {
-      if (Status written = store::write_file_atomic(kept, *bytes); !written) return written.error();
-      if (Result<store::MappedFile> file = store::MappedFile::open(kept)) {
-        return Content(*std::move(file));
-      }
-    }
+    if (sha256(*bytes) != digest) return Content(*std::move(bytes));
+    if (Status written = store::write_file_atomic(kept, *bytes); !written) return written.error();
     return Content(*std::move(bytes));
+  }
+
+  Result<std::string> blob_file(const Digest& digest) override {
+    Result<Content> content = blob(digest);
+    if (!content) return content.error();
+    return options_.cache_dir + "/" + digest.hex();
   }
 
   Result<std::vector<std::string>> stored_files() override { return std::vector<std::string>{}; }
@@ -138,9 +141,8 @@ Result<std::unique_ptr<LogSource>> open_directory_source(const std::string& dir)
 
 Result<std::unique_ptr<LogSource>> open_hub_source(Wire& wire, const std::string& hub_url,
                                                    const HubSourceOptions& options) {
-  if (!options.cache_dir.empty()) {
-    if (Status made = store::make_folders(options.cache_dir); !made) return made.error();
-  }
+  HARAMBEE_CHECK(!options.cache_dir.empty());
+  if (Status made = store::make_folders(options.cache_dir); !made) return made.error();
   return std::unique_ptr<LogSource>(std::make_unique<HubSource>(wire, hub_url, options));
 }
 

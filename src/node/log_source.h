@@ -42,6 +42,8 @@ class LogSource {
   [[nodiscard]] virtual Result<Content> file(const std::string& path) = 0;
   // The blob. not_found: it is not there. Unchecked: the caller hashes.
   [[nodiscard]] virtual Result<Content> blob(const Digest& digest) = 0;
+  // The path of a file with the blob's bytes, for programs that map files. Unchecked.
+  [[nodiscard]] virtual Result<std::string> blob_file(const Digest& digest) = 0;
   // Paths of everything stored below "tile/" and "blobs/", so that left-over files are checked
   // too. A directory can list them; a hub cannot and answers nothing.
   [[nodiscard]] virtual Result<std::vector<std::string>> stored_files() = 0;
@@ -51,7 +53,7 @@ class LogSource {
 [[nodiscard]] Result<std::unique_ptr<LogSource>> open_directory_source(const std::string& dir);
 
 struct HubSourceOptions {
-  // Blobs are kept here (…/<hex>) so that a second audit need not fetch them.
+  // Blobs are kept here (…/<hex>) so that a second audit need not fetch them. Not empty.
   std::string cache_dir;
   std::int64_t timeout_ms = 60'000;
 };

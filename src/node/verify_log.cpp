@@ -345,7 +345,8 @@ class Audit {
       NamedBlob& named = log_.blobs[ref.digest];
       // A record that counts says more than one that does not.
       if (named.kind.empty() || (applied && !named.applied)) {
-        named = {ref, entry.index, payload.kind, applied};
+        named = {ref, entry.index, payload.kind, applied, payload.run};
+        if (payload.kind == "run") named.run = entry.record->id();
       }
     }
     if (!applied) return;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,10 @@ inline constexpr std::size_t kFaultsListedMax = 32;
 // A blob that a record names, and the first record that does.
 struct NamedBlob {
   BlobRef ref;
-  std::uint64_t index = 0;  // of the record
-  std::string kind;         // of the record
-  bool applied = false;     // the record changed the fold's state
+  std::uint64_t index = 0;      // of the record
+  std::string kind;             // of the record
+  bool applied = false;         // the record changed the fold's state
+  std::optional<RecordId> run;  // that the record is about; a run record is about itself
 };
 
 struct AuditedLog {

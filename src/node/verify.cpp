@@ -1,0 +1,528 @@
+#include "node/verify.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "base/rng.h"
+#include "format/data.h"
+#include "node/replay.h"
+#include "node/rescore.h"
+#include "node/retrain.h"
+#include "node/run_open.h"
+#include "node/trainer_process.h"
+#include "store/file.h"
+
+namespace harambee::node {
+namespace fs = std::filesystem;
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+double seconds_since(Steady::time_point begun) {
+  return std::chrono::duration<double>(Steady::now() - begun).count();
+}
+
+// What the log says of a blob that need not be there.
+struct Excuse {
+  bool closed = false;  // its round is closed
+  bool withheld = false;
+};
+
+// What this audit does to one run.
+struct Plan {
+  const fold::RunState* run = nullptr;
+  VerifiedRun* result = nullptr;
+  format::DataManifest manifest;
+  bool has_manifest = false;
+  std::vector<Trained> chosen;
+  std::map<std::int64_t, std::vector<const fold::ClosedScore*>> scores;  // to rescore, by round
+};
+
+class Verification {
+ public:
+  Verification(LogSource& source, const VerifyOptions& options)
+      : source_(source), options_(options), blobs_(checked_blobs(source)) {}
+
+  Result<VerifyReport> run() {
+    VerifyLogOptions log_options = options_.log;
+    log_options.stop = options_.stop;
+    log_options.progress = [this](const LogProgress& at) {
+      report_progress("log", at.done, at.total, "records");
+    };
+    Result<AuditedLog> log = verify_log(source_, log_options);
+    if (!log) return log.error();
+    log_ = *std::move(log);
+    take_log();
+    // State that is folded from other entries than the signed ones proves nothing.
+    if (report_.faults_count > 0) return std::move(report_);
+    if (Status done = make_plans(); !done) return done.error();
+    for (auto step : {&Verification::check_blobs, &Verification::check_left_over_blobs,
+                      &Verification::choose_work, &Verification::replay_all}) {
+      if (Status done = (this->*step)(); !done) return done.error();
+    }
+    return std::move(report_);
+  }
+
+ private:
+  void report_progress(const char* stage, std::uint64_t done, std::uint64_t total,
+                       const char* unit) {
+    if (options_.progress) options_.progress({stage, done, total, unit});
+  }
+  [[nodiscard]] bool stopped() const { return options_.stop && options_.stop(); }
+  [[nodiscard]] static Error stopped_error() { return fail(ErrorCode::cancelled, "stopped"); }
+
+  void fault(std::string place, std::string what) {
+    ++report_.faults_count;
+    if (report_.faults.size() < kFaultsListedMax) {
+      report_.faults.push_back({std::move(place), std::move(what)});
+    }
+  }
+
+  void take_log() {
+    report_.where = source_.where();
+    report_.origin = log_.checkpoint.origin;
+    report_.vkey = log_.vkey;
+    report_.entries = log_.entries;
+    report_.inert = log_.inert;
+    report_.root = log_.checkpoint.root;
+    report_.bundles = log_.bundles;
+    report_.tiles = log_.tiles;
+    report_.seconds_log = log_.seconds;
+    if (log_.cpu_seconds > 0) {
+      report_.records_per_second_core = static_cast<double>(log_.entries) / log_.cpu_seconds;
+    }
+    report_.faults = log_.faults;
+    report_.faults_count = log_.faults_count;
+    if (report_.faults_count == 0) report_.state = fold::state_hash(log_.state);
+  }
+
+  Status make_plans() {
+    std::vector<const fold::RunState*> runs;
+    for (const auto& [id, run] : log_.state.runs) {
+      if (options_.run.empty() || run.name == options_.run) runs.push_back(&run);
+    }
+    if (runs.empty() && !options_.run.empty()) {
+      return fail(ErrorCode::not_found, "the log has no run \"" + options_.run + "\"");
+    }
+    std::ranges::sort(runs, {}, [](const fold::RunState* run) { return run->opened.index; });
+    report_.runs.resize(runs.size());
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      VerifiedRun& result = report_.runs[i];
+      result.name = runs[i]->name;
+      result.id = runs[i]->id;
+      result.phase = fold::name(runs[i]->phase);
+      result.rounds = runs[i]->history.size();
+      result.weights = runs[i]->weights;
+      plans_.push_back({runs[i], &result, {}, false, {}, {}});
+    }
+    return ok();
+  }
+
+  // Every blob that a record names, and every shard that a manifest names.
+  Status check_blobs() {
+    auto begun = Steady::now();
+    for (Plan& plan : plans_) {
+      if (Status done = read_manifest(plan); !done) return done;
+    }
+    std::map<Digest, Excuse> excuses = find_excuses();
+    std::uint64_t seen = 0;
+    for (const auto& [digest, named] : log_.blobs) {
+      if (stopped()) return stopped_error();
+      report_progress("blobs", seen++, log_.blobs.size(), "blobs");
+      if (!concerns_us(named)) continue;
+      auto excuse = excuses.find(digest);
+      bool optional = !named.applied && named.kind != "dataset";
+      if (excuse == excuses.end()) {
+        if (Status done = check_blob(named, optional, nullptr); !done) return done;
+      } else {
+        if (Status done = check_blob(named, true, &excuse->second); !done) return done;
+      }
+    }
+    report_progress("blobs", log_.blobs.size(), log_.blobs.size(), "blobs");
+    report_.seconds_blobs = seconds_since(begun);
+    return ok();
+  }
+
+  [[nodiscard]] bool concerns_us(const NamedBlob& named) const {
+    if (options_.run.empty() || !named.run) return true;
+    return *named.run == plans_.front().run->id;
+  }
+
+  Status read_manifest(Plan& plan) {
+    Result<Content> content = source_.blob(plan.run->data.digest);
+    if (!content) {
+      // check_blobs() will say that it is not there.
+      return content.error().code == ErrorCode::not_found ? ok() : Status(content.error());
+    }
+    if (sha256(content->bytes()) != plan.run->data.digest) return ok();  // said there, too
+    Result<format::DataManifest> manifest = format::parse_data_manifest(content->bytes());
+    if (!manifest) {
+      fault(blob_place(plan.run->data.digest), manifest.error().message);
+      return ok();
+    }
+    plan.manifest = *std::move(manifest);
+    plan.has_manifest = true;
+    for (const auto* list : {&plan.manifest.train, &plan.manifest.heldout}) {
+      for (const format::Shard& shard : *list) {
+        log_.blobs.try_emplace(
+            shard.digest,
+            NamedBlob{
+                {shard.digest, shard.size, ""}, plan.run->opened.index, "run", true, plan.run->id});
+      }
+    }
+    return ok();
+  }
+
+  // Deltas that may be missing: of the open round, and those that were withheld and therefore
+  // earned nothing.
+  [[nodiscard]] std::map<Digest, Excuse> find_excuses() const {
+    std::map<Digest, Excuse> excuses;
+    std::set<Digest> needed;
+    for (const Plan& plan : plans_) {
+      for (const fold::ClosedRound& round : plan.run->history) {
+        for (const fold::ClosedContribution& one : round.contributions) {
+          if (one.accepted || !one.reason.starts_with(fold::kVerdictWithheld)) {
+            needed.insert(one.delta.digest);
+          } else {
+            excuses[one.delta.digest] = {true, true};
+          }
+        }
+      }
+      for (const fold::Committed& one : plan.run->round.contributions) {
+        excuses.try_emplace(one.act.delta.digest, Excuse{false, false});
+      }
+      excuse_newest(*plan.run, excuses);
+    }
+    for (const Digest& digest : needed) excuses.erase(digest);
+    return excuses;
+  }
+
+  // A record names its blobs a moment before they are on the hub: in a run that goes on, those of
+  // the newest close may still be on their way.
+  static void excuse_newest(const fold::RunState& run, std::map<Digest, Excuse>& excuses) {
+    if (run.phase == fold::Phase::finished) return;
+    if (run.history.empty()) {
+      if (run.start) excuses.try_emplace(run.start->checkpoint.digest);
+      return;
+    }
+    const fold::ClosedRound& newest = run.history.back();
+    if (newest.update) excuses.try_emplace(newest.update->digest);
+    if (newest.checkpoint) excuses.try_emplace(newest.checkpoint->digest);
+  }
+
+  Status check_blob(const NamedBlob& named, bool optional, const Excuse* excuse) {
+    std::string by =
+        "named by the " + named.kind + " record at entry " + std::to_string(named.index);
+    Result<Content> content = source_.blob(named.ref.digest);
+    if (!content) {
+      if (content.error().code != ErrorCode::not_found) return content.error();
+      if (!optional) {
+        fault(blob_place(named.ref.digest), "is not there, but " + by);
+      } else if (excuse != nullptr) {
+        count_missing(named, *excuse);
+      }
+      return ok();
+    }
+    ++report_.blobs;
+    report_.blob_bytes += content->bytes().size();
+    if (content->bytes().size() != named.ref.size) {
+      fault(blob_place(named.ref.digest), "has " + std::to_string(content->bytes().size()) +
+                                              " bytes, not " + std::to_string(named.ref.size) +
+                                              "; " + by);
+    } else if (Digest made = sha256(content->bytes()); made != named.ref.digest) {
+      fault(blob_place(named.ref.digest),
+            "its bytes have the digest " + made.hex() + " instead; " + by);
+    }
+    return ok();
+  }
+
+  void count_missing(const NamedBlob& named, const Excuse& excuse) {
+    for (Plan& plan : plans_) {
+      if (!named.run || *named.run != plan.run->id) continue;
+      ++(excuse.withheld ? plan.result->withheld : plan.result->pending);
+    }
+  }
+
+  // Blobs that no record names are nobody's claim, but their names are.
+  Status check_left_over_blobs() {
+    Result<std::vector<std::string>> files = source_.stored_files();
+    if (!files) return files.error();
+    for (const std::string& file : *files) {
+      if (!file.starts_with("blobs/")) continue;
+      Result<Digest> digest = Digest::from_hex(file.substr(file.rfind('/') + 1));
+      if (!digest || log_.blobs.contains(*digest)) continue;
+      Result<Content> content = source_.blob(*digest);
+      if (!content) return content.error();
+      if (sha256(content->bytes()) != *digest) fault(file, "its bytes do not have this digest");
+    }
+    return ok();
+  }
+
+  Status choose_work() {
+    Digest seed = options_.seed.value_or(report_.root);
+    std::vector<Trained> all;
+    std::map<std::uint64_t, Plan*> plan_of;  // by entry
+    for (Plan& plan : plans_) {
+      for (const Trained& one : retrainable(*plan.run, log_.contributions)) {
+        all.push_back(one);
+        plan_of[one.place.index] = &plan;
+      }
+    }
+    std::uint64_t count = options_.retrain_all ? all.size() : options_.retrain;
+    for (const Trained& one : choose(std::move(all), count, seed)) {
+      plan_of[one.place.index]->chosen.push_back(one);
+    }
+    choose_scores(seed);
+    return ok();
+  }
+
+  void choose_scores(const Digest& seed) {
+    struct Choice {
+      Plan* plan;
+      std::int64_t round;
+      const fold::ClosedScore* score;
+    };
+    std::vector<Choice> all;
+    for (Plan& plan : plans_) {
+      for (const fold::ClosedRound& round : plan.run->history) {
+        for (const fold::ClosedScore& score : round.scores) {
+          if (log_.scores.contains(score.place.id)) all.push_back({&plan, round.number, &score});
+        }
+      }
+    }
+    Rng rng(seed);
+    std::uint64_t count = std::min<std::uint64_t>(options_.rescore, all.size());
+    for (std::uint64_t i = 0; i < count; ++i) {
+      std::swap(all[i], all[i + rng.below(all.size() - i)]);
+      all[i].plan->scores[all[i].round].push_back(all[i].score);
+    }
+  }
+
+  Status replay_all() {
+    for (Plan& plan : plans_) {
+      if (!plan.run->start) continue;
+      if (options_.retrain_start) {
+        if (Status done = retrain_start(plan); !done) return done;
+      }
+      bool needs_weights = options_.weights || !plan.chosen.empty() || !plan.scores.empty();
+      if (!needs_weights) continue;
+      if (Status done = replay(plan); !done) return done;
+    }
+    return ok();
+  }
+
+  Result<TrainerProcess*> trainer(const Plan& plan) {
+    std::string dir = options_.work_dir + "/" + plan.run->id.hex().substr(0, 16);
+    if (Status made = store::make_folders(dir); !made) return made.error();
+    if (trainer_ && trainer_run_ == plan.run->id) return trainer_.get();
+    TrainerOptions trainer_options;
+    trainer_options.argv = options_.trainer;
+    trainer_options.dir = dir;
+    trainer_options.threads = static_cast<int>(options_.trainer_threads);
+    trainer_options.keep_going = [this] { return !stopped(); };
+    auto made = std::make_unique<TrainerProcess>(trainer_options, plan.run->recipe.model);
+    Result<TrainerHello> hello = made->hello();
+    if (!hello) return hello.error();
+    if (hello->numeric_class != kExactClass) {
+      return invalid("the trainer " + hello->name + " is of class " + hello->numeric_class +
+                     ": only exact ones can repeat the training of others to the bit");
+    }
+    trainer_ = std::move(made);
+    trainer_run_ = plan.run->id;
+    work_ = dir;
+    return trainer_.get();
+  }
+
+  Result<std::vector<std::string>> files_of(const std::vector<format::Shard>& shards) {
+    std::vector<std::string> files;
+    for (const format::Shard& shard : shards) {
+      Result<std::string> file = source_.blob_file(shard.digest);
+      if (!file) return file.error();
+      files.push_back(*std::move(file));
+    }
+    return files;
+  }
+
+  Status retrain_start(Plan& plan) {
+    if (!plan.has_manifest) return ok();  // a fault already
+    auto begun = Steady::now();
+    Result<TrainerProcess*> program = trainer(plan);
+    if (!program) return program.error();
+    Result<std::vector<std::string>> shards = files_of(plan.manifest.train);
+    if (!shards) return shards.error();
+    auto steps = static_cast<std::uint64_t>(plan.run->recipe.warm.steps);
+    Result<WarmStart> warm =
+        warm_start(**program, plan.run->recipe, plan.run->id, {shards->begin(), shards->end()},
+                   work_, [&](const TrainProgress& at) {
+                     report_progress("start", static_cast<std::uint64_t>(at.step), steps, "steps");
+                     return !stopped();
+                   });
+    if (!warm) return warm.error();
+    ++report_.start_retrained;
+    const fold::Start& start = *plan.run->start;
+    if (warm->digest != start.checkpoint.digest) {
+      fault("run " + plan.run->name + " start record (entry " +
+                std::to_string(plan.run->start_place.index) + ")",
+            "training the first weights again gives " + warm->digest.hex() + ", the record says " +
+                start.checkpoint.digest.hex());
+    }
+    report_.seconds_retrain += seconds_since(begun);
+    return ok();
+  }
+
+  Status replay(Plan& plan) {
+    Result<Replay> replay = Replay::begin(*plan.run, blobs_);
+    if (!replay) return replay_failed(plan, replay.error());
+    Retraining retraining(*plan.run, plan.chosen, log_.contributions);
+    std::uint64_t rounds = plan.run->history.size();
+    while (!replay->done()) {
+      if (stopped()) return stopped_error();
+      report_progress("weights", plan.result->rounds_replayed, rounds, "rounds");
+      if (Status done = train_round(plan, *replay, retraining); !done) return done;
+      if (Status done = score_round(plan, *replay); !done) return done;
+      auto begun = Steady::now();
+      Status done = replay->next();
+      report_.seconds_weights += seconds_since(begun);
+      if (!done) return replay_failed(plan, done.error());
+      ++plan.result->rounds_replayed;
+    }
+    report_progress("weights", rounds, rounds, "rounds");
+    if (replay->digest() != plan.run->weights) {
+      fault("run " + plan.run->name, "the last weights should be " + replay->digest().hex());
+    }
+    return ok();
+  }
+
+  // What the bytes show is a fault; what could not be looked at is an error.
+  Status replay_failed(const Plan& plan, const Error& error) {
+    if (error.code == ErrorCode::corrupt || error.code == ErrorCode::not_found) {
+      fault("weights of run " + plan.run->name, error.message);
+      return ok();
+    }
+    return error;
+  }
+
+  Status train_round(Plan& plan, const Replay& replay, Retraining& retraining) {
+    if (!retraining.needs(replay.round()) || !plan.has_manifest) return ok();
+    auto begun = Steady::now();
+    Result<TrainerProcess*> program = trainer(plan);
+    if (!program) return program.error();
+    Result<std::vector<std::string>> shards = files_of(plan.manifest.train);
+    if (!shards) return shards.error();
+    RetrainEnvironment environment{**program, *std::move(shards), work_, [&] {
+                                     report_progress("retrain", retraining.done(),
+                                                     retraining.total(), "trainings");
+                                     return !stopped();
+                                   }};
+    Result<std::vector<Retrained>> results = retraining.round(replay, environment);
+    if (!results) return results.error();
+    for (const Retrained& result : *results) {
+      ++report_.retrained;
+      if (result.exact) ++report_.retrained_exact;
+      if (result.exact) continue;
+      fault("run " + plan.run->name + " round " + std::to_string(result.chosen.round) +
+                " contribution " + result.chosen.place.id.hex() + " (entry " +
+                std::to_string(result.chosen.place.index) + ")",
+            result.difference);
+    }
+    report_.seconds_retrain += seconds_since(begun);
+    return ok();
+  }
+
+  Status score_round(Plan& plan, const Replay& replay) {
+    auto wanted = plan.scores.find(replay.round());
+    if (wanted == plan.scores.end() || !plan.has_manifest) return ok();
+    Result<TrainerProcess*> program = trainer(plan);
+    if (!program) return program.error();
+    Result<std::vector<std::string>> files = files_of(plan.manifest.heldout);
+    if (!files) return files.error();
+    HeldOut held_out{*std::move(files), plan.manifest.heldout_bytes()};
+    const fold::ClosedRound& round = plan.run->history[static_cast<std::size_t>(replay.round())];
+    for (const fold::ClosedScore* score : wanted->second) {
+      report_progress("rescore", report_.rescored, options_.rescore, "scores");
+      Result<std::string> difference = rescore(*plan.run, round, log_.scores.at(score->place.id),
+                                               replay, blobs_, held_out, **program, work_);
+      if (!difference) return difference.error();
+      ++report_.rescored;
+      if (difference->empty()) {
+        ++report_.rescored_exact;
+        continue;
+      }
+      fault("run " + plan.run->name + " round " + std::to_string(round.number) + " score " +
+                score->place.id.hex() + " (entry " + std::to_string(score->place.index) + ")",
+            *difference);
+    }
+    return ok();
+  }
+
+  LogSource& source_;
+  const VerifyOptions& options_;
+  FetchBlob blobs_;
+  AuditedLog log_;
+  VerifyReport report_;
+  std::vector<Plan> plans_;
+  std::unique_ptr<TrainerProcess> trainer_;
+  Digest trainer_run_;
+  std::string work_;
+};
+
+nlohmann::json to_json(const VerifiedRun& run) {
+  return {{"name", run.name},
+          {"run", run.id.hex()},
+          {"phase", run.phase},
+          {"rounds", run.rounds},
+          {"rounds_replayed", run.rounds_replayed},
+          {"weights", run.weights.hex()},
+          {"withheld", run.withheld},
+          {"pending", run.pending}};
+}
+
+}  // namespace
+
+Result<VerifyReport> verify(LogSource& source, const VerifyOptions& options) {
+  return Verification(source, options).run();
+}
+
+std::string to_json(const VerifyReport& report) {
+  nlohmann::json runs = nlohmann::json::array();
+  for (const VerifiedRun& run : report.runs) runs.push_back(to_json(run));
+  nlohmann::json faults = nlohmann::json::array();
+  for (const Fault& fault : report.faults) {
+    faults.push_back({{"place", fault.place}, {"what", fault.what}});
+  }
+  nlohmann::json json = {{"event", "verified"},
+                         {"verified", report.verified()},
+                         {"where", report.where},
+                         {"origin", report.origin},
+                         {"vkey", report.vkey},
+                         {"entries", report.entries},
+                         {"inert", report.inert},
+                         {"root", report.root.hex()},
+                         {"state", report.state.hex()},
+                         {"bundles", report.bundles},
+                         {"tiles", report.tiles},
+                         {"blobs", report.blobs},
+                         {"blob_bytes", report.blob_bytes},
+                         {"runs", runs},
+                         {"start_retrained", report.start_retrained},
+                         {"retrained", report.retrained},
+                         {"retrained_exact", report.retrained_exact},
+                         {"rescored", report.rescored},
+                         {"rescored_exact", report.rescored_exact},
+                         {"seconds_log", report.seconds_log},
+                         {"seconds_blobs", report.seconds_blobs},
+                         {"seconds_weights", report.seconds_weights},
+                         {"seconds_retrain", report.seconds_retrain},
+                         {"records_per_second_core", report.records_per_second_core},
+                         {"faults", faults},
+                         {"faults_count", report.faults_count}};
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace harambee::node
