@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 namespace harambee::net {
@@ -81,7 +82,7 @@ Error explain(CURLcode code, const Exchange& exchange, const std::string& url, c
   switch (code) {
     case CURLE_ABORTED_BY_CALLBACK:
       return fail(ErrorCode::cancelled, url + ": stopped");
-    case CURLE_UNSUPPORTED_PROTOCOL:
+    // An unsupported protocol is the answer's here (HTTP/0.9), not the address's.
     case CURLE_URL_MALFORMAT:
       return invalid(reason);
     default:
@@ -107,6 +108,13 @@ void add_headers(HeaderList& out, const WireRequest& request) {
     out.add(value.empty() ? name + ";" : name + ": " + value);
   }
   if (!typed) out.add("Content-Type:");
+}
+
+bool is_http(std::string_view url) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  std::string scheme(url.substr(0, 8));
+  std::ranges::transform(scheme, scheme.begin(), lower);
+  return scheme.starts_with("http://") || scheme == "https://";
 }
 
 bool has_line_break(const WireRequest& request) {
@@ -156,6 +164,7 @@ CurlWire::CurlWire(CurlOptions options) : state_(std::make_unique<State>()) {
 CurlWire::~CurlWire() = default;
 
 Result<WireResponse> CurlWire::exchange(const WireRequest& request) {
+  if (!is_http(request.url)) return invalid("\"" + request.url + "\" is no http or https address");
   if (has_line_break(request)) return invalid("a line break in a request to " + request.url);
   const auto* cancel = state_->options.cancel;
   if (cancel != nullptr && cancel->load()) {
