@@ -130,8 +130,8 @@ std::uint32_t Aggregate::next(std::span<float> out) {
       sums_[chunk.place[j]] += weight * chunk.value[j];
     }
   }
-  kernels::sums_to_floats(sums_.data(), power_of_two(weights_.exponent),
-                          static_cast<double>(cursors_.size()), out.data(), length);
+  const double scale = power_of_two(weights_.exponent) / static_cast<double>(cursors_.size());
+  kernels::sums_to_floats(sums_.data(), scale, out.data(), length);
   return length;
 }
 

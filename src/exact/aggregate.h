@@ -32,7 +32,8 @@ struct Weights {
 // The clip to the median norm, with the contributions' own exponents folded in.
 [[nodiscard]] Weights clip_weights(std::span<const SquaredNorm> norms);
 
-// u = (1/N) Σ clip_i · Δ̂_i, chunk after chunk. Memory: one accumulator of 4096 int64, one decoded
+// u = (1/N) Σ clip_i · Δ̂_i, chunk after chunk: float(double(S) · (2^k / N)) of the integer sum S,
+// the quotient being one double. Memory: one accumulator of 4096 int64, one decoded
 // chunk, and a cursor and a weight (32 bytes) for each contribution, whatever the model's size.
 class Aggregate {
  public:

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <functional>
 
 #include "exact/container.h"
 #include "exact/kernels.h"
@@ -31,9 +30,22 @@ std::uint32_t magnitude_bits(float x) {
   return std::bit_cast<std::uint32_t>(x) & kernels::kMagnitudeBits;
 }
 
-// Orders by magnitude, and among equals the lower place first, when sorted descending.
-std::uint64_t order_key(float x, std::uint32_t place) {
-  return (std::uint64_t{magnitude_bits(x)} << 12) | (kChunk - 1 - place);
+// The largest threshold that at least `keep` of `bits` reach, or any with exactly `keep`. Bisection
+// has no branches that depend on the numbers, unlike a selection algorithm.
+std::uint32_t threshold_of(std::span<const std::uint32_t> bits, std::uint32_t keep,
+                           std::uint32_t least, std::uint32_t most) {
+  const auto n = static_cast<std::uint32_t>(bits.size());
+  while (least < most) {
+    const std::uint32_t middle = least + (most - least + 1) / 2;
+    const std::uint32_t count = kernels::count_at_least(bits.data(), n, middle);
+    if (count == keep) return middle;
+    if (count > keep) {
+      least = middle;
+    } else {
+      most = middle - 1;
+    }
+  }
+  return least;
 }
 
 // Σ|x| and the count of |x| > threshold, in eight interleaved sums folded 4, 2, 1: the order that
@@ -87,7 +99,7 @@ Encoder::Encoder(const Codec& codec, std::uint64_t parameters)
   if (codec_.sparse()) {
     kept_.reserve(std::min<std::uint64_t>(chunks * codec_.keep, parameters));
     place_.resize(kChunk + kernels::kPlaceSlack);
-    order_.resize(kChunk);
+    bits_.resize(kChunk);
   } else {
     code_.resize(kChunk);
   }
@@ -95,80 +107,94 @@ Encoder::Encoder(const Codec& codec, std::uint64_t parameters)
 
 Status Encoder::add(std::span<const float> chunk) {
   HARAMBEE_CHECK(chunk.size() == chunk_length(parameters_, scales_.size()));
-  const std::uint32_t max_bits =
-      kernels::max_bits(chunk.data(), static_cast<std::uint32_t>(chunk.size()));
-  if (max_bits >= kBitsMax) {
-    return fail(ErrorCode::limit, "residual: a number is not finite, or beyond 2^39");
-  }
   Scale scale;
-  if (max_bits != 0) {
-    if (codec_.sparse()) {
-      add_sparse(chunk, scale);
-    } else {
-      add_dense(chunk, max_bits, scale);
-    }
+  const std::uint32_t largest =
+      codec_.sparse() ? add_sparse(chunk, scale) : add_dense(chunk, scale);
+  if (largest >= kBitsMax) {
+    return fail(ErrorCode::limit, "residual: a number is not finite, or beyond 2^39");
   }
   scales_.push_back(scale);
   return ok();
 }
 
 // Fills place_ with all places that reach some threshold, at least `keep` of them unless fewer are
-// not zero. Which threshold is a guess from the last chunk.
+// not zero. Which threshold is a guess from the last chunk: it decides speed, never the result.
 std::uint32_t Encoder::find_candidates(std::span<const float> chunk, std::uint32_t keep) {
   const auto n = static_cast<std::uint32_t>(chunk.size());
   std::uint32_t threshold = std::max(guess_, 1u);
   for (int tries = 0;; ++tries) {
-    const std::uint32_t found = kernels::at_least(chunk.data(), n, threshold, place_.data());
-    if (found >= keep || threshold == 1) return found;
+    std::uint32_t largest = 0;
+    found_ = kernels::at_least(chunk.data(), n, threshold, place_.data(), &largest);
+    if (found_ >= keep || threshold == 1) return largest;
     threshold = tries < 3 && threshold > 2 * kOctave ? threshold - kOctave : 1;
   }
 }
 
-void Encoder::add_sparse(std::span<const float> chunk, Scale& scale) {
+std::uint32_t Encoder::add_sparse(std::span<const float> chunk, Scale& scale) {
   const std::uint32_t keep = std::min<std::uint32_t>(codec_.keep, chunk.size());
-  const std::uint32_t found = find_candidates(chunk, keep);
-  std::uint64_t least_key = 0;
-  if (found > keep) {
-    for (std::uint32_t i = 0; i < found; ++i) order_[i] = order_key(chunk[place_[i]], place_[i]);
-    const auto nth = order_.begin() + (keep - 1);
-    std::nth_element(order_.begin(), nth, order_.begin() + found, std::greater<>());
-    least_key = *nth;
+  const std::uint32_t largest = find_candidates(chunk, keep);
+  // The next chunk usually follows in memory; let its first half come while this one is ranked.
+  for (std::uint32_t i = 0; i < kChunk / 2; i += 16) __builtin_prefetch(chunk.data() + kChunk + i);
+  if (largest == 0 || largest >= kBitsMax) return largest;
+  std::uint32_t least = kernels::kMagnitudeBits;
+  for (std::uint32_t i = 0; i < found_; ++i) {
+    bits_[i] = magnitude_bits(chunk[place_[i]]);
+    least = std::min(least, bits_[i]);
   }
-  const std::size_t first = kept_.size();
-  std::uint32_t least_bits = kernels::kMagnitudeBits;
-  double sum = 0;
-  for (std::uint32_t i = 0; i < found; ++i) {
-    const std::uint32_t place = place_[i];
-    const float x = chunk[place];
-    if (order_key(x, place) < least_key) continue;
-    kept_.push_back(static_cast<std::uint16_t>(place | (x < 0 ? kNegative : 0)));
-    sum += std::fabs(static_cast<double>(x));
-    least_bits = std::min(least_bits, magnitude_bits(x));
-  }
-  scale.kept = static_cast<std::uint32_t>(kept_.size() - first);
-  scale.low = sum / scale.kept;
-  guess_ = least_bits > kGuessSlack ? least_bits - kGuessSlack : 1;
-  if (codec_.kind == Kind::two_level) {
-    double low = 0, high = 0;
-    std::uint32_t highs = 0;
-    for (std::size_t i = first; i < kept_.size(); ++i) {
-      const double x = std::fabs(static_cast<double>(chunk[kept_[i] & kPlaceMask]));
-      if (x > scale.low) {
-        kept_[i] |= kHigh;
-        high += x;
-        ++highs;
-      } else {
-        low += x;
-      }
-    }
-    if (highs != 0) {
-      scale.high = high / highs;
-      scale.low = low / (scale.kept - highs);
-    }
-  }
+  if (found_ > keep) least = threshold_of({bits_.data(), found_}, keep, least, largest);
+  guess_ = least > kGuessSlack ? least - kGuessSlack : 1;
+  keep_largest(chunk, least, scale);
+  if (codec_.kind == Kind::two_level) split_levels(chunk, scale);
+  return largest;
 }
 
-void Encoder::add_dense(std::span<const float> chunk, std::uint32_t max_bits, Scale& scale) const {
+// Keeps the candidates above the threshold, and those that equal it, lowest place first, until the
+// chunk is full. The mean is summed in ascending order of places.
+void Encoder::keep_largest(std::span<const float> chunk, std::uint32_t threshold, Scale& scale) {
+  const std::uint32_t keep = std::min<std::uint32_t>(codec_.keep, chunk.size());
+  const std::uint32_t above = kernels::count_at_least(bits_.data(), found_, threshold + 1);
+  std::uint32_t equals = keep - std::min(above, keep);  // how many equal ones there is room for
+  const std::size_t first = kept_.size();
+  kept_.resize(first + found_);
+  std::uint16_t* out = kept_.data() + first;
+  double sum = 0;
+  for (std::uint32_t i = 0; i < found_; ++i) {
+    const float x = chunk[place_[i]];
+    const bool equal = bits_[i] == threshold && equals != 0;
+    const bool keeps = bits_[i] > threshold || equal;
+    equals -= equal;
+    *out = static_cast<std::uint16_t>(place_[i] | (x < 0 ? kNegative : 0));
+    out += keeps;
+    sum += keeps ? std::fabs(static_cast<double>(x)) : 0.0;
+  }
+  scale.kept = static_cast<std::uint32_t>(out - (kept_.data() + first));
+  kept_.resize(first + scale.kept);
+  scale.low = sum / scale.kept;
+}
+
+// What is above the mean gets a level of its own.
+void Encoder::split_levels(std::span<const float> chunk, Scale& scale) {
+  double low = 0, high = 0;
+  std::uint32_t highs = 0;
+  for (std::size_t i = kept_.size() - scale.kept; i < kept_.size(); ++i) {
+    const double x = std::fabs(static_cast<double>(chunk[kept_[i] & kPlaceMask]));
+    if (x > scale.low) {
+      kept_[i] |= kHigh;
+      high += x;
+      ++highs;
+    } else {
+      low += x;
+    }
+  }
+  if (highs == 0) return;
+  scale.high = high / highs;
+  scale.low = low / (scale.kept - highs);
+}
+
+std::uint32_t Encoder::add_dense(std::span<const float> chunk, Scale& scale) const {
+  const std::uint32_t largest =
+      kernels::max_bits(chunk.data(), static_cast<std::uint32_t>(chunk.size()));
+  if (largest == 0 || largest >= kBitsMax) return largest;
   if (codec_.kind == Kind::ternary) {
     // Ternary weight networks (Li et al., arXiv 1605.04711): a threshold at about 0.7 of the mean.
     scale.high = absolute_sum(chunk, -1.0).sum / static_cast<double>(chunk.size()) * 0.75;
@@ -176,8 +202,9 @@ void Encoder::add_dense(std::span<const float> chunk, std::uint32_t max_bits, Sc
     scale.low = above.sum / above.count;
   } else {
     const double limit = codec_.kind == Kind::int4 ? 7.0 : 127.0;
-    scale.low = static_cast<double>(std::bit_cast<float>(max_bits)) / limit;
+    scale.low = static_cast<double>(std::bit_cast<float>(largest)) / limit;
   }
+  return largest;
 }
 
 void Encoder::write_sparse(const Scale& scale, const std::uint16_t* kept, std::span<float> chunk,
@@ -280,6 +307,10 @@ Bytes Encoder::finish(const Digest& base, std::span<float> residual) {
     if (codec_.sparse()) {
       write_sparse(scales_[c], kept, chunk, out);
       kept += scales_[c].kept;
+      // The next chunk's places lie scattered in memory; ask for them early.
+      for (std::uint32_t i = 0; c + 1 < scales_.size() && i < scales_[c + 1].kept; ++i) {
+        __builtin_prefetch(chunk.data() + kChunk + (kept[i] & kPlaceMask), 1);
+      }
     } else {
       write_dense(scales_[c], chunk, out);
     }

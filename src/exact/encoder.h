@@ -31,9 +31,12 @@ class Encoder {
   };
   struct Output;
 
-  void add_sparse(std::span<const float> chunk, Scale& scale);
-  void add_dense(std::span<const float> chunk, std::uint32_t max_bits, Scale& scale) const;
+  // All return the largest magnitude bits of the chunk.
+  std::uint32_t add_sparse(std::span<const float> chunk, Scale& scale);
+  std::uint32_t add_dense(std::span<const float> chunk, Scale& scale) const;
   std::uint32_t find_candidates(std::span<const float> chunk, std::uint32_t keep);
+  void keep_largest(std::span<const float> chunk, std::uint32_t keep, Scale& scale);
+  void split_levels(std::span<const float> chunk, Scale& scale);
   void write_sparse(const Scale& scale, const std::uint16_t* kept, std::span<float> chunk,
                     Output& out) const;
   void write_dense(const Scale& scale, std::span<float> chunk, Output& out);
@@ -43,7 +46,8 @@ class Encoder {
   std::vector<Scale> scales_;
   std::vector<std::uint16_t> kept_;   // place, with flags in the upper bits
   std::vector<std::uint32_t> place_;  // scratch: candidates of one chunk
-  std::vector<std::uint64_t> order_;  // scratch: their sort keys
+  std::vector<std::uint32_t> bits_;   // scratch: their magnitude bits
+  std::uint32_t found_ = 0;           // how many candidates
   std::vector<std::int32_t> code_;    // scratch: a dense codec's chunk
   std::uint32_t guess_ = 0;           // magnitude bits that about `keep` values reach
 };

@@ -1,5 +1,8 @@
 #include "exact/kernels.h"
 
+#include <bit>
+#include <cstring>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "exact/kernels.cpp"
 #include <hwy/foreach_target.h>
@@ -9,6 +12,9 @@ HWY_BEFORE_NAMESPACE();
 namespace harambee::exact::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+
+// Places are looked for in pieces of this size (a chunk).
+constexpr std::uint32_t kMapBits = 4'096;
 
 // Mul and Add stay two roundings: the build forbids contraction (-ffp-contract=off).
 
@@ -51,54 +57,96 @@ std::uint32_t MaxBits(const float* x, std::uint32_t n) {
   return vector > rest ? vector : rest;
 }
 
+// Eight comparisons as one byte, for vectors of four lanes or more.
+template <class D>
+std::size_t StoreComparisons(D d, const std::int32_t* bits, hn::Vec<D> magnitude, hn::Vec<D> below,
+                             hn::Vec<D>& most, std::uint8_t* map) {
+  const std::size_t lanes = hn::Lanes(d);
+  const auto m = hn::And(hn::LoadU(d, bits), magnitude);
+  most = hn::Max(most, m);
+  if (lanes >= 8) return hn::StoreMaskBits(d, hn::Gt(m, below), map);
+  const auto next = hn::And(hn::LoadU(d, bits + lanes), magnitude);
+  most = hn::Max(most, next);
+  std::uint8_t low[8], high[8];  // StoreMaskBits may write 8 bytes
+  hn::StoreMaskBits(d, hn::Gt(m, below), low);
+  hn::StoreMaskBits(d, hn::Gt(next, below), high);
+  map[0] = static_cast<std::uint8_t>((low[0] & 15) | (high[0] << 4));
+  return 1;
+}
+
+// First a bitmap, without a branch that depends on the numbers, so that memory is read at its full
+// speed; then the places of its ones. Measured twice as fast as compressing vector by vector.
 std::uint32_t AtLeast(const float* x, std::uint32_t n, std::uint32_t threshold,
-                      std::uint32_t* place) {
+                      std::uint32_t* place, std::uint32_t* largest) {
   const hn::ScalableTag<std::int32_t> d;
-  const hn::RebindToUnsigned<decltype(d)> du;
+  if (hn::Lanes(d) < 4) return reference::at_least(x, n, threshold, place, largest);
   const auto* bits = reinterpret_cast<const std::int32_t*>(x);
-  const std::uint32_t lanes = static_cast<std::uint32_t>(hn::Lanes(d));
   const auto magnitude = hn::Set(d, static_cast<std::int32_t>(kMagnitudeBits));
   const auto below = hn::Set(d, static_cast<std::int32_t>(threshold) - 1);
+  auto most = hn::Zero(d);
   std::uint32_t count = 0;
   std::uint32_t i = 0;
-  // Four vectors at a time: most hold nothing that is large enough.
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    const auto m0 = hn::And(hn::LoadU(d, bits + i), magnitude);
-    const auto m1 = hn::And(hn::LoadU(d, bits + i + lanes), magnitude);
-    const auto m2 = hn::And(hn::LoadU(d, bits + i + 2 * lanes), magnitude);
-    const auto m3 = hn::And(hn::LoadU(d, bits + i + 3 * lanes), magnitude);
-    const auto most = hn::Max(hn::Max(m0, m1), hn::Max(m2, m3));
-    if (hn::AllFalse(d, hn::Gt(most, below))) continue;
-    const auto keep = [&](auto m, std::uint32_t from) HWY_ATTR {
-      const auto wanted = hn::RebindMask(du, hn::Gt(m, below));
-      count += hn::CompressStore(hn::Iota(du, from), wanted, du, place + count);
-    };
-    keep(m0, i);
-    keep(m1, i + lanes);
-    keep(m2, i + 2 * lanes);
-    keep(m3, i + 3 * lanes);
+  while (i + 64 <= n) {
+    std::uint8_t map[kMapBits / 8 + 8];  // and what StoreMaskBits may write beyond
+    const std::uint32_t from = i;
+    std::size_t bytes = 0;
+    for (; i + 64 <= n && i < from + kMapBits; i += 64) {
+      for (const std::size_t end = bytes + 8; bytes < end;) {
+        const std::int32_t* at = bits + from + 8 * bytes;
+        bytes += StoreComparisons(d, at, magnitude, below, most, map + bytes);
+      }
+    }
+    for (std::size_t w = 0; w < bytes; w += 8) {
+      std::uint64_t ones;
+      std::memcpy(&ones, map + w, 8);
+      const std::uint32_t base = from + static_cast<std::uint32_t>(8 * w);
+      std::uint32_t* out = place + count;
+      count += static_cast<std::uint32_t>(std::popcount(ones));
+      // Two without asking: words with more are rare.
+      for (int j = 0; j < 2; ++j, ones &= ones - 1) {
+        *out++ = base + static_cast<std::uint32_t>(std::countr_zero(ones));
+      }
+      for (; ones != 0; ones &= ones - 1) {
+        *out++ = base + static_cast<std::uint32_t>(std::countr_zero(ones));
+      }
+    }
   }
+  *largest = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(d, most)));
   for (; i < n; ++i) {
-    if ((static_cast<std::uint32_t>(bits[i]) & kMagnitudeBits) >= threshold) place[count++] = i;
+    const std::uint32_t m = static_cast<std::uint32_t>(bits[i]) & kMagnitudeBits;
+    if (m >= threshold) place[count++] = i;
+    if (m > *largest) *largest = m;
   }
   return count;
 }
 
-void SumsToFloats(std::int64_t* sum, double scale, double count, float* out, std::uint32_t n) {
+std::uint32_t CountAtLeast(const std::uint32_t* bits, std::uint32_t n, std::uint32_t threshold) {
+  const hn::ScalableTag<std::int32_t> d;
+  const std::uint32_t lanes = static_cast<std::uint32_t>(hn::Lanes(d));
+  const auto below = hn::Set(d, static_cast<std::int32_t>(threshold) - 1);
+  std::uint32_t count = 0;
+  std::uint32_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto x = hn::LoadU(d, reinterpret_cast<const std::int32_t*>(bits + i));
+    count += static_cast<std::uint32_t>(hn::CountTrue(d, hn::Gt(x, below)));
+  }
+  return count + reference::count_at_least(bits + i, n - i, threshold);
+}
+
+void SumsToFloats(std::int64_t* sum, double scale, float* out, std::uint32_t n) {
   const hn::ScalableTag<double> d;
   const hn::Rebind<std::int64_t, decltype(d)> di;
   const hn::Rebind<float, decltype(d)> df;
   const std::uint32_t lanes = static_cast<std::uint32_t>(hn::Lanes(d));
   const auto factor = hn::Set(d, scale);
-  const auto divisor = hn::Set(d, count);
   std::uint32_t i = 0;
   for (; i + lanes <= n; i += lanes) {
     const auto s = hn::LoadU(di, sum + i);
-    const auto u = hn::Div(hn::Mul(hn::ConvertTo(d, s), factor), divisor);
+    const auto u = hn::Mul(hn::ConvertTo(d, s), factor);
     hn::StoreU(hn::DemoteTo(df, u), df, out + i);
     hn::StoreU(hn::Zero(di), di, sum + i);
   }
-  reference::sums_to_floats(sum + i, scale, count, out + i, n - i);
+  reference::sums_to_floats(sum + i, scale, out + i, n - i);
 }
 
 void Quantise(const float* x, float scale, float limit, std::int32_t* code, std::uint32_t n) {
@@ -128,6 +176,7 @@ HWY_EXPORT(Accumulate);
 HWY_EXPORT(ScaleAdd);
 HWY_EXPORT(MaxBits);
 HWY_EXPORT(AtLeast);
+HWY_EXPORT(CountAtLeast);
 HWY_EXPORT(SumsToFloats);
 HWY_EXPORT(Quantise);
 
@@ -141,11 +190,14 @@ std::uint32_t max_bits(const float* x, std::uint32_t n) {
   return HWY_DYNAMIC_DISPATCH(MaxBits)(x, n);
 }
 std::uint32_t at_least(const float* x, std::uint32_t n, std::uint32_t threshold,
-                       std::uint32_t* place) {
-  return HWY_DYNAMIC_DISPATCH(AtLeast)(x, n, threshold, place);
+                       std::uint32_t* place, std::uint32_t* largest) {
+  return HWY_DYNAMIC_DISPATCH(AtLeast)(x, n, threshold, place, largest);
 }
-void sums_to_floats(std::int64_t* sum, double scale, double count, float* out, std::uint32_t n) {
-  HWY_DYNAMIC_DISPATCH(SumsToFloats)(sum, scale, count, out, n);
+std::uint32_t count_at_least(const std::uint32_t* bits, std::uint32_t n, std::uint32_t threshold) {
+  return HWY_DYNAMIC_DISPATCH(CountAtLeast)(bits, n, threshold);
+}
+void sums_to_floats(std::int64_t* sum, double scale, float* out, std::uint32_t n) {
+  HWY_DYNAMIC_DISPATCH(SumsToFloats)(sum, scale, out, n);
 }
 void quantise(const float* x, float scale, float limit, std::int32_t* code, std::uint32_t n) {
   HWY_DYNAMIC_DISPATCH(Quantise)(x, scale, limit, code, n);

@@ -14,19 +14,23 @@ inline constexpr std::uint32_t kMagnitudeBits = 0x7FFF'FFFF;
 // at_least() may write this many places beyond the last one it reports.
 inline constexpr std::uint32_t kPlaceSlack = 64;
 
-#define HARAMBEE_EXACT_KERNELS                                                                     \
-  /* e ← β·e + (base − trained) */                                                           \
-  void accumulate(float* e, float beta, const float* base, const float* trained, std::size_t n);   \
-  /* r ← β·r + u */                                                                            \
-  void scale_add(float* r, float beta, const float* u, std::size_t n);                             \
-  /* The largest magnitude bits. */                                                                \
-  std::uint32_t max_bits(const float* x, std::uint32_t n);                                         \
-  /* Ascending places whose magnitude bits are ≥ threshold; returns how many. */                 \
-  std::uint32_t at_least(const float* x, std::uint32_t n, std::uint32_t threshold,                 \
-                         std::uint32_t* place);                                                    \
-  /* out ← float(double(sum) · scale ÷ count), and sum ← 0 */                                \
-  void sums_to_floats(std::int64_t* sum, double scale, double count, float* out, std::uint32_t n); \
-  /* code ← x ÷ scale, rounded to the nearest integer (ties to even), within ±limit */         \
+#define HARAMBEE_EXACT_KERNELS                                                                    \
+  /* e ← β·e + (base − trained) */                                                          \
+  void accumulate(float* e, float beta, const float* base, const float* trained, std::size_t n);  \
+  /* r ← β·r + u */                                                                           \
+  void scale_add(float* r, float beta, const float* u, std::size_t n);                            \
+  /* The largest magnitude bits. */                                                               \
+  std::uint32_t max_bits(const float* x, std::uint32_t n);                                        \
+  /* Ascending places whose magnitude bits are ≥ threshold ≥ 1; returns how many. Also the */ \
+  /* largest magnitude bits. */                                                                   \
+  std::uint32_t at_least(const float* x, std::uint32_t n, std::uint32_t threshold,                \
+                         std::uint32_t* place, std::uint32_t* max_bits);                          \
+  /* How many of `bits` are ≥ threshold ≥ 1; all are < 2^31. */                               \
+  std::uint32_t count_at_least(const std::uint32_t* bits, std::uint32_t n,                        \
+                               std::uint32_t threshold);                                          \
+  /* out ← float(double(sum) · scale), and sum ← 0 */                                        \
+  void sums_to_floats(std::int64_t* sum, double scale, float* out, std::uint32_t n);              \
+  /* code ← x ÷ scale, rounded to the nearest integer (ties to even), within ±limit */        \
   void quantise(const float* x, float scale, float limit, std::int32_t* code, std::uint32_t n);
 
 HARAMBEE_EXACT_KERNELS

@@ -34,17 +34,24 @@ std::uint32_t max_bits(const float* x, std::uint32_t n) {
 }
 
 std::uint32_t at_least(const float* x, std::uint32_t n, std::uint32_t threshold,
-                       std::uint32_t* place) {
+                       std::uint32_t* place, std::uint32_t* largest) {
   std::uint32_t count = 0;
+  *largest = max_bits(x, n);
   for (std::uint32_t i = 0; i < n; ++i) {
     if (magnitude(x[i]) >= threshold) place[count++] = i;
   }
   return count;
 }
 
-void sums_to_floats(std::int64_t* sum, double scale, double count, float* out, std::uint32_t n) {
+std::uint32_t count_at_least(const std::uint32_t* bits, std::uint32_t n, std::uint32_t threshold) {
+  std::uint32_t count = 0;
+  for (std::uint32_t i = 0; i < n; ++i) count += bits[i] >= threshold;
+  return count;
+}
+
+void sums_to_floats(std::int64_t* sum, double scale, float* out, std::uint32_t n) {
   for (std::uint32_t i = 0; i < n; ++i) {
-    out[i] = static_cast<float>(static_cast<double>(sum[i]) * scale / count);
+    out[i] = static_cast<float>(static_cast<double>(sum[i]) * scale);
     sum[i] = 0;
   }
 }

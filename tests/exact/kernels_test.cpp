@@ -76,9 +76,24 @@ TEST_P(Kernels, Select) {
          {1u, 2u, std::bit_cast<std::uint32_t>(0.5F), std::bit_cast<std::uint32_t>(0.5F) + 1,
           std::bit_cast<std::uint32_t>(100.0F), kernels::kMagnitudeBits}) {
       std::vector<std::uint32_t> fast(n + kernels::kPlaceSlack), slow(n + kernels::kPlaceSlack);
-      const std::uint32_t found = kernels::at_least(x.data(), n, threshold, fast.data());
-      ASSERT_EQ(found, kernels::reference::at_least(x.data(), n, threshold, slow.data()));
+      std::uint32_t largest = 0;
+      const std::uint32_t found = kernels::at_least(x.data(), n, threshold, fast.data(), &largest);
+      EXPECT_EQ(largest, kernels::reference::max_bits(x.data(), n));
+      ASSERT_EQ(found, kernels::reference::at_least(x.data(), n, threshold, slow.data(), &largest));
       EXPECT_TRUE(std::equal(fast.begin(), fast.begin() + found, slow.begin()));
+    }
+  }
+}
+
+TEST_P(Kernels, Count) {
+  Rng rng = rng_of("count");
+  for (const std::uint32_t n : kLengths) {
+    std::vector<std::uint32_t> bits(n);
+    for (std::uint32_t& b : bits) b = static_cast<std::uint32_t>(rng.next() >> 33);
+    if (n > 2) bits[1] = kernels::kMagnitudeBits;
+    for (const std::uint32_t threshold : {1u, 1u << 30, kernels::kMagnitudeBits}) {
+      EXPECT_EQ(kernels::count_at_least(bits.data(), n, threshold),
+                kernels::reference::count_at_least(bits.data(), n, threshold));
     }
   }
 }
@@ -102,16 +117,14 @@ TEST_P(Kernels, SumsToFloats) {
       if (i % 7 == 1) fast[i] = (std::int64_t{1} << 53) + static_cast<std::int64_t>(i);
       if (i % 7 == 2) fast[i] = std::numeric_limits<std::int64_t>::min() + i;
     }
-    for (const double scale : {0x1p-60, 0x1p-170, 0x1p3}) {
-      for (const double count : {1.0, 3.0, 16.0, 1'024.0}) {
-        std::vector<std::int64_t> a = fast, b = fast;
-        std::vector<float> u(n), v(n);
-        kernels::sums_to_floats(a.data(), scale, count, u.data(), n);
-        kernels::reference::sums_to_floats(b.data(), scale, count, v.data(), n);
-        expect_same_bits(u, v);
-        EXPECT_EQ(a, std::vector<std::int64_t>(n));
-        EXPECT_EQ(b, a);
-      }
+    for (const double scale : {0x1p-60, 0x1p-170, 0x1p3, 0x1p-40 / 3, 0x1p-30 / 7}) {
+      std::vector<std::int64_t> a = fast, b = fast;
+      std::vector<float> u(n), v(n);
+      kernels::sums_to_floats(a.data(), scale, u.data(), n);
+      kernels::reference::sums_to_floats(b.data(), scale, v.data(), n);
+      expect_same_bits(u, v);
+      EXPECT_EQ(a, std::vector<std::int64_t>(n));
+      EXPECT_EQ(b, a);
     }
   }
 }
