@@ -233,13 +233,15 @@ Status HubBlobs::upload(const BlobRef& ref) {
       last = response.error();
       continue;
     }
-    if (response->status / 100 == 2) return ok();
+    if (response->status == 200 || response->status == 201) return ok();
     const std::string said(
         text(View(response->body).first(std::min<std::size_t>(300, response->body.size()))));
     last = fail(ErrorCode::unavailable,
                 fmt::format("the hub answered {} to an upload: {}", response->status, said));
-    const bool again =
-        response->status == 409 || response->status == 429 || response->status >= 500;
+    // 202: a part arrived; 409: from another offset; 422: what lay there was spoilt and is gone.
+    const bool again = response->status == 202 || response->status == 409 ||
+                       response->status == 422 || response->status == 429 ||
+                       response->status >= 500;
     if (!again) return fail(ErrorCode::refused, last.message);
   }
   return last;

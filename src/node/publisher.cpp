@@ -37,6 +37,7 @@ std::int64_t retry_after_ms(const WireResponse& response) {
 
 // The index in {"id":…,"index":n,"size":m}: a hint, checked by following the log.
 Result<std::uint64_t> index_in(View body) {
+  if (!body.empty() && body.back() == '\n') body = body.first(body.size() - 1);
   const auto json = parse_canonical(body);
   const Json* member = json ? json->find("index") : nullptr;
   const std::int64_t* index = member ? member->integer() : nullptr;

@@ -1,0 +1,389 @@
+// Volunteers, a validator and a coordinator train a run together, and any of them may be killed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <thread>
+
+#include "node/coordinator.h"
+#include "node/memory.h"
+#include "node/validator.h"
+#include "node/volunteer.h"
+#include "node/world.h"
+#include "store/file.h"
+
+namespace harambee::node::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+// One role in a thread of its own.
+struct Actor {
+  Actor(TestHub& hub, std::string who, const std::string& root)
+      : name(std::move(who)), dir(root + "/" + name), wire(hub) {}
+  ~Actor() {
+    clock.stop();
+    join();
+  }
+  RoleOptions role() const {
+    RoleOptions options{kHubUrl, "tiny", dir, key_of(name), fake_trainer(),
+                        1,       {},     0,   2'000,        30'000};
+    return options;
+  }
+  void volunteer(Misbehave misbehave = Misbehave::none) {
+    start([this, misbehave] {
+      VolunteerOptions options{role(), misbehave};
+      options.role.rounds_max = rounds_max;
+      return run_volunteer(options, wire, clock, observer);
+    });
+  }
+  void validator() {
+    start([this] { return run_validator({role()}, wire, clock, observer); });
+  }
+  void coordinator() {
+    start([this] { return run_coordinator({role()}, wire, clock, observer); });
+  }
+  void start(std::function<Result<Stats>()> run) {
+    thread = std::thread([this, run] { result.emplace(run()); });
+  }
+  void join() {
+    if (thread.joinable()) thread.join();
+  }
+  void expect_success() {
+    join();
+    ASSERT_TRUE(result.has_value());
+    EXPECT_TRUE(result->ok()) << name << ": " << result->error().message;
+  }
+
+  std::string name;
+  std::string dir;
+  DirectWire wire;
+  StoppableClock clock;
+  Observer observer;
+  std::int64_t rounds_max = 0;
+  std::optional<Result<Stats>> result;
+  std::thread thread;
+};
+
+class RolesTest : public ::testing::Test {
+ protected:
+  Actor& actor(const std::string& who) { return actors_.emplace_back(hub_, who, folder_.path()); }
+  void open_run(const fold::Recipe& recipe = tiny_recipe()) {
+    run_ = open_tiny_run(hub_, folder_.path() + "/maintainer", recipe);
+  }
+  void start_hosts() {
+    actor("validator").validator();
+    actor("coordinator").coordinator();
+  }
+  // The log as a stranger folds it.
+  fold::RunState run_state() {
+    Desk desk(hub_, "auditor", folder_.path() + "/auditor");
+    const auto followed = desk.follower->follow();
+    EXPECT_TRUE(followed.ok()) << followed.error().message;
+    return *desk.follower->state().run(run_);
+  }
+  void expect_weights(const Actor& who, const Digest& digest) {
+    const auto file =
+        store::read_file(who.dir + "/weights/" + digest.hex() + ".safetensors", 1 << 20);
+    ASSERT_TRUE(file.ok()) << who.name << ": " << file.error().message;
+    EXPECT_EQ(sha256(*file), digest);
+  }
+  static void expect_no_refusals(const fold::RunState& run, const std::string& who) {
+    for (const auto& refusal : run.refusals) {
+      EXPECT_NE(refusal.author, key_of(who).id()) << refusal.kind << ": " << refusal.reason;
+    }
+  }
+
+  TestHub hub_;
+  TemporaryFolder folder_;
+  std::deque<Actor> actors_;
+  RecordId run_;
+};
+
+TEST_F(RolesTest, TrainARunToItsEnd) {
+  open_run();
+  start_hosts();
+  Actor& ada = actor("ada");
+  Actor& ben = actor("ben");
+  std::atomic<int> steps{0};
+  ada.observer = [&steps](const Event& event) { steps += event.kind == Event::Kind::progress; };
+  ada.volunteer();
+  ben.volunteer();
+  for (Actor& each : actors_) each.expect_success();
+
+  const fold::RunState run = run_state();
+  EXPECT_EQ(run.phase, fold::Phase::finished);
+  ASSERT_EQ(run.history.size(), 3u);
+  expect_weights(ada, run.weights);
+  expect_weights(ben, run.weights);
+  EXPECT_LT(*run.history.back().loss_nanos, *run.history.front().loss_nanos);
+  for (const auto& closed : run.history) {
+    for (const auto& contribution : closed.contributions) {
+      EXPECT_TRUE(contribution.accepted) << contribution.reason;
+    }
+  }
+  for (const char* who : {"ada", "ben", "validator", "coordinator"}) expect_no_refusals(run, who);
+  EXPECT_GE(steps, 9);
+  const Stats& stats = ada.result->value();
+  EXPECT_EQ(stats.rounds, 3);
+  EXPECT_EQ(stats.accepted, 3);
+  EXPECT_GT(stats.once_received_bytes, 0u);
+  EXPECT_LT(stats.once_received_bytes, stats.received_bytes);
+  EXPECT_TRUE(fs::exists(ada.dir + "/stats.json"));
+}
+
+TEST_F(RolesTest, DishonestContributionsAreRejected) {
+  open_run();
+  start_hosts();
+  for (const char* who : {"ada", "ben"}) actor(who).volunteer();
+  actor("eve").volunteer(Misbehave::sign_flip);
+  actor("mal").volunteer(Misbehave::malformed);
+  actor("wim").volunteer(Misbehave::withhold);
+  for (Actor& each : actors_) each.expect_success();
+
+  const fold::RunState run = run_state();
+  EXPECT_EQ(run.phase, fold::Phase::finished);
+  std::map<KeyId, std::vector<std::string>> reasons;
+  for (const auto& closed : run.history) {
+    for (const auto& contribution : closed.contributions) {
+      reasons[contribution.author].push_back(contribution.accepted ? "" : contribution.reason);
+    }
+  }
+  for (const auto& [who, prefix] : std::map<std::string, std::string>{
+           {"eve", "gain -"}, {"mal", "malformed"}, {"wim", "withheld"}, {"ada", ""}}) {
+    ASSERT_FALSE(reasons[key_of(who).id()].empty()) << who;
+    for (const std::string& reason : reasons[key_of(who).id()]) {
+      EXPECT_TRUE(reason.starts_with(prefix) && reason.empty() == prefix.empty())
+          << who << ": " << reason;
+    }
+  }
+}
+
+// Kills a volunteer at one place in its round, and starts it again.
+struct KillPoint {
+  const char* name;
+  const char* method;  // of the request
+  const char* path;
+  bool answered;  // the request reaches the hub first
+  int nth;        // how many such requests are let through before it
+};
+
+class KilledVolunteer : public RolesTest, public ::testing::WithParamInterface<KillPoint> {};
+
+TEST_P(KilledVolunteer, GoesOnWhereTheLogSays) {
+  open_run();
+  start_hosts();
+  actor("ben").volunteer();
+  Actor& ada = actor("ada");
+  const KillPoint point = GetParam();
+  int seen = 0;
+  const auto hit = [&seen, &point](const WireRequest& request) {
+    return request.method == point.method && DirectWire::path_of(request).starts_with(point.path) &&
+           seen++ == point.nth;
+  };
+  // After the kill nothing gets through any more, as for a process that is gone.
+  bool dead = false;
+  ada.wire.before = [&](const WireRequest& request) -> std::optional<Result<WireResponse>> {
+    if (!dead && !point.answered && hit(request)) dead = true;
+    if (!dead) return std::nullopt;
+    ada.clock.stop();
+    return fail(ErrorCode::cancelled, "killed");
+  };
+  ada.wire.after = [&](const WireRequest& request, WireResponse response) -> Result<WireResponse> {
+    if (!point.answered || !hit(request)) return response;
+    dead = true;
+    ada.clock.stop();
+    return fail(ErrorCode::cancelled, "killed");
+  };
+  ada.volunteer();
+  ada.join();
+  EXPECT_TRUE(dead) << "the kill point was never reached";
+
+  Actor& again = actor("ada");
+  again.volunteer();
+  for (Actor& each : actors_) {
+    if (&each != &ada) each.expect_success();
+  }
+  const fold::RunState run = run_state();
+  EXPECT_EQ(run.phase, fold::Phase::finished);
+  expect_no_refusals(run, "ada");
+  expect_weights(again, run.weights);
+  // The data came once, and so did the first weights.
+  for (const auto& closed : run.history) {
+    for (const auto& contribution : closed.contributions) {
+      if (contribution.reason.starts_with("withheld")) continue;  // killed for too long
+      EXPECT_TRUE(contribution.accepted) << contribution.reason;
+    }
+  }
+  EXPECT_EQ(again.wire.asked("GET /log?from=0&"), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Places, KilledVolunteer,
+    ::testing::Values(KillPoint{"BeforeJoining", "POST", "/records", false, 1},
+                      KillPoint{"BeforeItsRecordLeaves", "POST", "/records", false, 2},
+                      KillPoint{"BeforeItKnowsThatItsRecordArrived", "POST", "/records", true, 2},
+                      KillPoint{"BeforeUploading", "PUT", "/blobs/", false, 0},
+                      KillPoint{"BeforeItKnowsThatItsBlobArrived", "PUT", "/blobs/", true, 0},
+                      KillPoint{"InTheSecondRound", "POST", "/records", false, 3}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+class KilledHost : public RolesTest, public ::testing::WithParamInterface<KillPoint> {};
+
+TEST_P(KilledHost, GoesOn) {
+  open_run();
+  actor("ada").volunteer();
+  actor("ben").volunteer();
+  const KillPoint point = GetParam();
+  const bool coordinator = std::string(point.name).starts_with("Coordinator");
+  (coordinator ? actor("validator") : actor("coordinator"))
+      .start([this, coordinator, &host = actors_.back()] {
+        return coordinator ? run_validator({host.role()}, host.wire, host.clock, {})
+                           : run_coordinator({host.role()}, host.wire, host.clock, {});
+      });
+  Actor& first = actor(coordinator ? "coordinator" : "validator");
+  int seen = 0;
+  bool dead = false;
+  const auto hit = [&seen, &point](const WireRequest& request) {
+    return request.method == point.method && DirectWire::path_of(request).starts_with(point.path) &&
+           seen++ == point.nth;
+  };
+  first.wire.before = [&](const WireRequest& request) -> std::optional<Result<WireResponse>> {
+    if (!dead && !point.answered && hit(request)) dead = true;
+    if (!dead) return std::nullopt;
+    first.clock.stop();
+    return fail(ErrorCode::cancelled, "killed");
+  };
+  first.wire.after = [&](const WireRequest& request,
+                         WireResponse response) -> Result<WireResponse> {
+    if (!point.answered || !hit(request)) return response;
+    dead = true;
+    first.clock.stop();
+    return fail(ErrorCode::cancelled, "killed");
+  };
+  coordinator ? first.coordinator() : first.validator();
+  first.join();
+  EXPECT_TRUE(dead) << "the kill point was never reached";
+  // For one case the whole directory is lost too.
+  if (std::string(point.name).ends_with("LosesItsDirectory")) fs::remove_all(first.dir);
+
+  Actor& again = actor(first.name);
+  coordinator ? again.coordinator() : again.validator();
+  for (Actor& each : actors_) {
+    if (&each != &first) each.expect_success();
+  }
+  const fold::RunState run = run_state();
+  EXPECT_EQ(run.phase, fold::Phase::finished);
+  expect_no_refusals(run, first.name);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Places, KilledHost,
+    ::testing::Values(KillPoint{"CoordinatorBeforeClosing", "POST", "/records", false, 1},
+                      KillPoint{"CoordinatorAfterClosing", "POST", "/records", true, 1},
+                      KillPoint{"CoordinatorBeforeUploading", "PUT", "/blobs/", false, 0},
+                      KillPoint{"CoordinatorInRoundOneLosesItsDirectory", "POST", "/records", false,
+                                2},
+                      KillPoint{"ValidatorBeforeScoring", "POST", "/records", false, 1},
+                      KillPoint{"ValidatorAfterScoring", "POST", "/records", true, 1}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST_F(RolesTest, ALateJoinerTakesTheCheckpointAndTheUpdatesAfterIt) {
+  open_run();
+  start_hosts();
+  for (const char* who : {"ada", "ben"}) actor(who).volunteer();
+  for (Actor& each : actors_) each.expect_success();
+  Actor& late = actor("late");
+  late.volunteer();
+  late.expect_success();
+  expect_weights(late, run_state().weights);
+}
+
+TEST_F(RolesTest, SpoiltUpdatesStopAVolunteer) {
+  open_run();
+  start_hosts();
+  for (const char* who : {"ada", "ben"}) actor(who).volunteer();
+  for (Actor& each : actors_) each.expect_success();
+  Actor& late = actor("late");
+  // A file under the right name whose bytes are others: as if this disk were failing.
+  const fold::RunState run = run_state();
+  const BlobRef& update = *run.history.back().update;
+  fs::create_directories(late.dir + "/blobs/" + update.digest.hex().substr(0, 2));
+  ASSERT_TRUE(store::write_file_atomic(late.dir + "/blobs/" + update.digest.hex().substr(0, 2) +
+                                           "/" + update.digest.hex(),
+                                       Bytes(update.size, 1))
+                  .ok());
+  // Only the updates lead there if the last checkpoint cannot be had.
+  if (run.checkpoint_round == static_cast<std::int64_t>(run.history.size())) GTEST_SKIP();
+  late.volunteer();
+  late.join();
+  ASSERT_FALSE(late.result->ok());
+  EXPECT_EQ(late.result->error().code, ErrorCode::corrupt);
+}
+
+TEST_F(RolesTest, AnUnknownRunIsSaidAtOnce) {
+  Actor& ada = actor("ada");
+  ada.volunteer();
+  ada.join();
+  ASSERT_FALSE(ada.result->ok());
+  EXPECT_EQ(ada.result->error().code, ErrorCode::not_found);
+}
+
+TEST_F(RolesTest, StrangersMayNotScoreOrClose) {
+  open_run();
+  Actor& eve = actor("eve");
+  eve.validator();
+  eve.join();
+  EXPECT_EQ(eve.result->error().code, ErrorCode::refused);
+  Actor& mal = actor("mal");
+  mal.coordinator();
+  mal.join();
+  EXPECT_EQ(mal.result->error().code, ErrorCode::refused);
+}
+
+TEST_F(RolesTest, TwoProcessesCannotShareADirectory) {
+  open_run();
+  const auto lock = [&] {
+    fs::create_directories(folder_.path() + "/ada");
+    return store::FileLock::take(folder_.path() + "/ada/lock");
+  }();
+  ASSERT_TRUE(lock.ok());
+  Actor& ada = actor("ada");
+  ada.volunteer();
+  ada.join();
+  ASSERT_FALSE(ada.result->ok());
+  EXPECT_EQ(ada.result->error().code, ErrorCode::conflict);
+}
+
+TEST(MemoryTest, TooLargeAModelIsRefusedWithTheNumbers) {
+  fold::Recipe recipe = fold::default_recipe();
+  EXPECT_TRUE(check_memory(recipe, 8ull << 30).ok());
+  EXPECT_TRUE(check_memory(recipe, 0).ok());  // unknown
+  recipe.model.hidden = 4096;
+  recipe.model.ffn = 14336;
+  recipe.model.layers = 32;
+  recipe.model.heads = 32;
+  recipe.model.kv_heads = 8;
+  const Status fits = check_memory(recipe, 8ull << 30);
+  ASSERT_FALSE(fits.ok());
+  EXPECT_EQ(fits.error().code, ErrorCode::refused);
+  EXPECT_THAT(fits.error().message, ::testing::HasSubstr("8.0 GiB are free"));
+}
+
+TEST(ObserverTest, EventsAreLinesOfJson) {
+  Event event;
+  event.kind = Event::Kind::progress;
+  event.text = "step \"3\"\n";
+  event.stats.tokens = 1234;
+  event.stats.state = "training";
+  const std::string line = json_line(event);
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  const auto json = parse_canonical(view(line));
+  ASSERT_TRUE(json.ok());
+  EXPECT_EQ(*json->find("event")->string(), "progress");
+  EXPECT_EQ(*json->find("tokens")->integer(), 1234);
+  EXPECT_EQ(stats_from_json(*json).tokens, 1234);
+}
+
+}  // namespace
+}  // namespace harambee::node::testing
