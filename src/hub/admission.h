@@ -48,8 +48,6 @@ class Admission {
   [[nodiscard]] OrderBatch take();
   // The batch was committed: remember its authors.
   void committed(const OrderBatch& batch);
-  // Forget what is remembered; the database knows better.
-  void forget() { authors_.clear(); }
 
  private:
   [[nodiscard]] Result<std::optional<AuthorState>> author(const KeyId& id);

@@ -173,9 +173,12 @@ class UploadSink : public BodySink {
       std::optional<Status> status;
     };
     auto outcome = std::make_shared<Outcome>();
-    // The claim goes with the job, so that nobody writes to the file meanwhile.
-    claim_->state->later([claim = claim_, outcome, total = range_.total] {
+    // The claim goes with the job, so that nobody writes to the file meanwhile, and ends before the
+    // answer, so that whoever has the answer may try again.
+    State& state = *claim_->state;
+    state.later([claim = std::move(claim_), outcome, total = range_.total]() mutable {
       Status status = claim->state->blobs.finish_upload(claim->digest, total);
+      claim.reset();
       const std::lock_guard lock(outcome->mutex);
       outcome->status = std::move(status);
     });

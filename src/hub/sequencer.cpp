@@ -372,7 +372,6 @@ Status SequencerImpl::commit_and_publish() {
 
   auto committed = order_.commit(batch);  // COMMIT POINT: from here the entries exist
   if (!committed) {
-    admission_.forget();
     if (committed.error().code == ErrorCode::conflict) {
       set_damage("another program wrote to the database: " + committed.error().message);
       return committed;
