@@ -1,4 +1,4 @@
-// What the scores of a round mean: the derived set that a close must equal (spec/run.md §5).
+// What the scores of a round mean: the derived set that a close must equal (spec/run.md §6).
 #pragma once
 
 #include <cstdint>

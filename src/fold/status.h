@@ -1,4 +1,4 @@
-// A run as people and scripts see it: `harambee status --json` (spec/run.md §8).
+// A run as people and scripts see it: `harambee status --json`.
 #pragma once
 
 #include "base/json.h"
