@@ -219,5 +219,3 @@ BENCHMARK(OuterStep16)->Arg(kSmall)->Arg(kLarge)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace harambee::exact
-
-BENCHMARK_MAIN();

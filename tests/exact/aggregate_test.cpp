@@ -9,7 +9,7 @@
 #include <random>
 
 #include "exact/math.h"
-#include "exact/numbers.h"
+#include "tests/exact/numbers.h"
 
 namespace {
 std::size_t allocated_bytes = 0;

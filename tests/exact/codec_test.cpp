@@ -8,7 +8,7 @@
 #include <limits>
 #include <numeric>
 
-#include "exact/numbers.h"
+#include "tests/exact/numbers.h"
 
 namespace harambee::exact {
 namespace {

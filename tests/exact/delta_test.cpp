@@ -8,7 +8,7 @@
 #include "base/encoding.h"
 #include "exact/codec.h"
 #include "exact/container.h"
-#include "exact/numbers.h"
+#include "tests/exact/numbers.h"
 
 namespace harambee::exact {
 namespace {

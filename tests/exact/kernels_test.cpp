@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "exact/math.h"
-#include "exact/numbers.h"
+#include "tests/exact/numbers.h"
 
 namespace harambee::exact {
 namespace {

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "exact/aggregate.h"
-#include "exact/numbers.h"
+#include "tests/exact/numbers.h"
 
 namespace harambee::exact {
 namespace {

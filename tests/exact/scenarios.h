@@ -1,0 +1,93 @@
+// Runs through the whole exact room with fixed inputs, each with the digest of all it produced.
+// tests/exact/golden_test.cpp compares them with constants, tests/exactness/exact_hashes.cpp prints
+// them so that compilers and optimisation levels can be compared.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "exact/aggregate.h"
+#include "exact/outer_step.h"
+#include "tests/exact/numbers.h"
+
+namespace harambee::exact {
+
+struct Scenario {
+  std::string name;
+  Digest digest;
+};
+
+inline View bytes_of(const std::vector<float>& values) {
+  return {reinterpret_cast<const std::uint8_t*>(values.data()), 4 * values.size()};
+}
+
+// A parameter count that is no multiple of a chunk or of a vector.
+inline constexpr std::size_t kScenarioParameters = 30'011;
+
+inline std::string name_of(const Codec& codec) {
+  return *to_json(codec).find("name")->string() + "-" + std::to_string(codec.keep);
+}
+
+// Three rounds of error feedback with one codec: blobs, residuals and norms.
+inline Scenario encode_scenario(const Codec& codec) {
+  Rng rng = rng_of("encode scenario");
+  std::vector<float> residual(kScenarioParameters);
+  Sha256 hash;
+  for (int round = 0; round < 3; ++round) {
+    const std::vector<float> base = bell(rng, kScenarioParameters, 0.02F);
+    std::vector<float> trained = heavy(rng, kScenarioParameters, 0.001F);
+    for (std::size_t i = 0; i < trained.size(); ++i) trained[i] += base[i];
+    accumulate(residual, codec.feedback, base, trained);
+    hash.update(bytes_of(residual));
+    const Bytes blob = encode(codec, test_base(), residual).value();
+    const Delta delta = Delta::parse(blob, residual.size(), codec, test_base()).value();
+    hash.update(blob);
+    hash.update(bytes_of(residual));
+    hash.update(bytes_of(decode(delta)));
+    hash.update(view(delta.squared_norm().digits() + "," + std::to_string(delta.exponent())));
+  }
+  return {"encode-" + name_of(codec), hash.finish()};
+}
+
+// Four rounds with `count` contributions of very different norms, and a follower beside.
+inline Scenario round_scenario(const Codec& up, const Codec& down, std::size_t count) {
+  Rng rng = rng_of("round scenario");
+  RunNumbers state{bell(rng, kScenarioParameters, 0.02F), std::vector<float>(kScenarioParameters)};
+  Sha256 hash;
+  for (int round = 0; round < 4; ++round) {
+    std::vector<Bytes> blobs;
+    std::vector<Delta> deltas;
+    for (std::size_t i = 0; i < count; ++i) {
+      const float scale = 0.0003F * static_cast<float>(1 + 5 * (i % 3));
+      std::vector<float> residual = heavy(rng, kScenarioParameters, scale);
+      blobs.push_back(encode(up, test_base(), residual).value());
+    }
+    for (const Bytes& blob : blobs) {
+      deltas.push_back(Delta::parse(blob, kScenarioParameters, up, test_base()).value());
+    }
+    std::vector<float> u(kScenarioParameters);
+    HARAMBEE_CHECK(aggregate(deltas, u).ok());
+    hash.update(bytes_of(u));
+    const Decimal rate{2'700'000'000};
+    hash.update(close_round(down, rate, test_base(), deltas, state).value());
+    hash.update(bytes_of(state.weights));
+    hash.update(bytes_of(state.residual));
+  }
+  return {"round-" + name_of(up) + "-" + name_of(down) + "-of-" + std::to_string(count),
+          hash.finish()};
+}
+
+[[nodiscard]] inline std::vector<Scenario> run_scenarios() {
+  std::vector<Scenario> out;
+  for (const Codec& codec : all_codecs()) out.push_back(encode_scenario(codec));
+  using Kind = Codec::Kind;
+  const Codec down{Kind::sign, 256, Decimal{1'000'000'000}};
+  out.push_back(round_scenario(codec_of(Kind::sign, 32), down, 4));
+  out.push_back(round_scenario(codec_of(Kind::sign, 32), down, 7));
+  out.push_back(round_scenario(codec_of(Kind::two_level, 48), codec_of(Kind::int4, 0), 5));
+  out.push_back(round_scenario(codec_of(Kind::ternary, 0), codec_of(Kind::dense, 0), 3));
+  out.push_back(round_scenario(codec_of(Kind::dense, 0), codec_of(Kind::two_level, 48), 16));
+  return out;
+}
+
+}  // namespace harambee::exact
