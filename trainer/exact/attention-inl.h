@@ -11,6 +11,8 @@ HWY_BEFORE_NAMESPACE();
 namespace harambee::trainer {
 namespace LANES_NAMESPACE {
 
+static_assert(kAttentionPad % kPanel == 0);
+
 // The calling thread's scratch: kᵀ and vᵀ as panels, then two blocks of scores.
 struct AttentionScratch {
   float *k_panels, *v_panels, *scores, *d_scores;
@@ -33,7 +35,8 @@ LANES_INLINE void block_scores(const Attention& a, const float* x, std::size_t x
                                const float* panels, std::size_t rows, std::size_t keys,
                                float* scores, std::size_t row) {
   Gemm g;
-  g.m = rows, g.n = keys, g.k = a.head_size;
+  // Whole panels: the scores beyond `keys` cost nothing and nobody reads them.
+  g.m = rows, g.n = (keys + kPanel - 1) / kPanel * kPanel, g.k = a.head_size;
   g.a = x, g.a_row = x_row;
   g.b = {panels, 0};
   g.c = scores, g.c_row = row;
@@ -52,29 +55,33 @@ LANES_INLINE void block_mix(const Attention& a, const float* weights, std::size_
   gemm(g);
 }
 
-// One row: p[s] = exp(score[s] * factor - peak) * scale for s <= t, +0 beyond, up to `keys`.
+// One row: p[s] = exp(score[s] * factor - peak) for s <= t, +0 beyond, up to `keys`; `scale` is one
+// over their sum.
 LANES_INLINE void row_softmax(float* p, std::size_t t, std::size_t keys, float factor, float* peak,
                               float* scale) {
   const std::size_t live = t + 1;
-  const Lanes factors = fill(factor);
-  EACH_CHUNK(live, i, count, { store_some(mul(load_some(p + i, count), factors), p + i, count); });
-  float total = 0;
-  *peak = row_peak(live, p);
-  const Lanes top = fill(*peak);
+  // Multiplying by a positive number keeps the order, so the largest may be taken before it.
+  *peak = row_peak(live, p) * factor;
+  const Lanes factors = fill(factor), top = fill(*peak);
   Lanes acc = fill(0.0f);
   EACH_CHUNK(live, i, count, {
-    const Lanes e = exp_or_zero(sub(load_some(p + i, count), top));
+    const Lanes e = exp_or_zero(sub(mul(load_some(p + i, count), factors), top));
     store_some(e, p + i, count);
     acc = add(acc, keep_first(e, count));
   });
-  total = sum(acc);
-  *scale = 1.0f / total;
-  const Lanes scales = fill(*scale);
-  EACH_CHUNK(live, i, count, { store_some(mul(load_some(p + i, count), scales), p + i, count); });
+  *scale = 1.0f / sum(acc);
   for (std::size_t i = live; i < keys; ++i) p[i] = 0.0f;
 }
 
-// The same row again, from its known peak and scale.
+LANES_INLINE void scale_rows(const Attention& a, std::size_t rows, const float* scale, float* out) {
+  for (std::size_t r = 0; r < rows; ++r, out += a.out_row) {
+    const Lanes scales = fill(scale[r]);
+    EACH_CHUNK(a.head_size, i, count,
+               { store_some(mul(load_some(out + i, count), scales), out + i, count); });
+  }
+}
+
+// The row's probabilities again, from its known peak and scale.
 LANES_INLINE void row_softmax_again(float* p, std::size_t t, std::size_t keys, float factor,
                                     float peak, float scale) {
   const std::size_t live = t + 1;
@@ -105,8 +112,9 @@ inline void attention_forward(const Attention& a) {
         const std::size_t at = h * a.tokens + t0 + r;
         row_softmax(s.scores + r * s.row, t0 + r, keys, factor, a.peak + at, a.scale + at);
       }
-      block_mix(a, s.scores, s.row, rows, keys, a.v, a.qkv_row,
-                a.out + h * a.head_size + t0 * a.out_row, a.out_row);
+      float* const out = a.out + h * a.head_size + t0 * a.out_row;
+      block_mix(a, s.scores, s.row, rows, keys, a.v, a.qkv_row, out, a.out_row);
+      scale_rows(a, rows, a.scale + h * a.tokens + t0, out);
     }
   }
 }

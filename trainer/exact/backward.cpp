@@ -49,7 +49,7 @@ void Model::Body::product_back(const Matrix& w, const float* d_y, std::size_t d_
   Gemm g;
   g.m = tokens, g.n = w.inputs, g.k = w.outputs;
   g.a = d_y, g.a_row = d_y_row;
-  g.b = {parameters + w.offset, w.inputs};
+  g.b = {w.back_panels, 0};
   g.c = d_x, g.c_row = w.inputs;
   g.start = add ? d_x : nullptr, g.start_row = w.inputs;
   kernels.gemm(g);

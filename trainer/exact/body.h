@@ -13,10 +13,11 @@
 
 namespace harambee::trainer {
 
-// One matrix: where it lies in the flat vector, and its panels for x · Wᵀ.
+// One matrix: where it lies in the flat vector, and its panels for x · Wᵀ and for d_y · W.
 struct Matrix {
   std::size_t offset = 0, outputs = 0, inputs = 0;
   float* panels = nullptr;
+  float* back_panels = nullptr;  // null unless training is reserved
 };
 
 struct LayerWeights {
@@ -80,8 +81,10 @@ struct Model::Body {
   void make_rotations();
   void carve(Arena& arena);
   void carve_training(Arena& arena, Training& training, std::size_t rows) const;
+  void carve_back_panels(Arena& arena);
+  [[nodiscard]] std::vector<Matrix*> matrices();
   void carve_saved(Arena& arena, Saved& saved, std::size_t rows, bool shares_x) const;
-  [[nodiscard]] std::uint64_t training_floats(std::size_t rows) const;
+  [[nodiscard]] std::uint64_t training_floats(std::size_t rows);
 
   // Panels of all matrices from the parameters, if those changed.
   void pack();

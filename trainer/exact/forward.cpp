@@ -9,6 +9,9 @@ namespace harambee::trainer {
 void Model::Body::pack_matrix(const Matrix& matrix) const {
   kernels.pack_columns(parameters + matrix.offset, matrix.inputs, matrix.outputs, matrix.inputs,
                        matrix.panels);
+  if (matrix.back_panels == nullptr) return;
+  kernels.pack_rows(parameters + matrix.offset, matrix.inputs, matrix.outputs, matrix.inputs,
+                    matrix.back_panels);
 }
 
 void Model::Body::pack() {

@@ -263,6 +263,33 @@ inline void pack_columns(const float* w, std::size_t w_row, std::size_t n, std::
   }
 }
 
+inline void pack_rows(const float* b, std::size_t b_row, std::size_t k, std::size_t n, float* out) {
+  for (std::size_t n0 = 0; n0 < n; n0 += kPanel) {
+    const std::size_t columns = n - n0 < kPanel ? n - n0 : kPanel;
+    copy_columns(b + n0, b_row, k, columns, kPanel, out + n0 * k);
+  }
+}
+
+inline double peak() {
+  constexpr std::size_t kChains = 12;
+  constexpr std::size_t kRounds = 200'000;
+  Vector acc[kChains];
+  for (std::size_t i = 0; i < kChains; ++i) acc[i] = vector_fill(static_cast<float>(i));
+  const Vector a = vector_fill(0.999f), b = vector_fill(0.001f);
+  for (std::size_t round = 0; round < kRounds; ++round) {
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < kChains; ++i) acc[i] = vector_fma(acc[i], a, b);
+  }
+  float sink[kVector];
+  volatile float kept = 0;
+  for (std::size_t i = 0; i < kChains; ++i) {
+    vector_store(acc[i], sink);
+    kept = sink[0];
+  }
+  static_cast<void>(kept);
+  return 2.0 * kChains * kRounds * kVector;
+}
+
 }  // namespace LANES_NAMESPACE
 }  // namespace harambee::trainer
 #if !defined(LANES_SCALAR)

@@ -19,7 +19,7 @@ namespace harambee::trainer {
 
 enum class Simd { scalar, neon, avx2, avx512 };
 
-// The second factor: either plain rows, or packed by Kernels::pack_columns.
+// The second factor: plain rows, or packed into panels once for many products.
 struct GemmB {
   const float* data = nullptr;
   std::size_t row_stride = 0;  // 0: packed panels
@@ -77,6 +77,9 @@ struct Kernels {
   // packed_size(n, k) floats. Columns beyond n are zero.
   void (*pack_columns)(const float* w, std::size_t w_row, std::size_t n, std::size_t k, float* out);
 
+  // B[k,n] as it is into panels.
+  void (*pack_rows)(const float* b, std::size_t b_row, std::size_t k, std::size_t n, float* out);
+
   // y[t,:] = x[t,:] * r[t] * w with r[t] = 1 / sqrt(mean(x²) + eps).
   void (*rms_norm)(std::size_t tokens, std::size_t width, const float* x, const float* w, float eps,
                    float* y, float* r);
@@ -112,6 +115,10 @@ struct Kernels {
   void (*add)(std::size_t n, const float* x, float* y);  // y += x
   void (*adam)(std::size_t n, const AdamStep& step, const float* gradient, float* m, float* v,
                float* p);
+
+  // The yardstick of benchmarks: about a millisecond of independent multiply-adds in registers.
+  // Returns how many floating-point operations it did, two a multiply-add.
+  double (*peak)();
 };
 
 [[nodiscard]] inline std::size_t packed_size(const Kernels& kernels, std::size_t n, std::size_t k) {

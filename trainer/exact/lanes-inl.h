@@ -191,22 +191,53 @@ LANES_INLINE void store_some(Lanes a, float* p, std::size_t count) {
 }
 
 // The fixed tree: lane i takes lane i+8, then i+4, i+2, i+1.
+#if defined(LANES_SCALAR)
 LANES_INLINE float sum(Lanes a) {
-  float x[kWide];
-  store(a, x);
+  float* const x = a.v;
   for (std::size_t half = kWide / 2; half > 0; half /= 2) {
     for (std::size_t i = 0; i < half; ++i) x[i] = x[i] + x[i + half];
   }
   return x[0];
 }
 LANES_INLINE float largest(Lanes a) {
-  float x[kWide];
-  store(a, x);
+  float* const x = a.v;
   for (std::size_t half = kWide / 2; half > 0; half /= 2) {
     for (std::size_t i = 0; i < half; ++i) x[i] = x[i] > x[i + half] ? x[i] : x[i + half];
   }
   return x[0];
 }
+#else
+// Folds the lanes until four are left: AVX-512 halves its vector twice, AVX2 joins its two and
+// halves once, NEON joins its four.
+#if HWY_TARGET == HWY_AVX3
+#define LANES_FOLD_TO_FOUR(a, Operation, out)                                               \
+  const hn::Half<Tag> eight;                                                                \
+  const hn::Half<decltype(eight)> four;                                                     \
+  const auto h = hn::Operation(hn::LowerHalf(eight, a.v[0]), hn::UpperHalf(eight, a.v[0])); \
+  hn::StoreU(hn::Operation(hn::LowerHalf(four, h), hn::UpperHalf(four, h)), four, out)
+#elif HWY_TARGET == HWY_AVX2
+#define LANES_FOLD_TO_FOUR(a, Operation, out)   \
+  const hn::Half<Tag> four;                     \
+  const auto h = hn::Operation(a.v[0], a.v[1]); \
+  hn::StoreU(hn::Operation(hn::LowerHalf(four, h), hn::UpperHalf(four, h)), four, out)
+#else
+#define LANES_FOLD_TO_FOUR(a, Operation, out)                                                    \
+  hn::StoreU(hn::Operation(hn::Operation(a.v[0], a.v[2]), hn::Operation(a.v[1], a.v[3])), Tag(), \
+             out)
+#endif
+LANES_INLINE float sum(Lanes a) {
+  float x[4];
+  LANES_FOLD_TO_FOUR(a, Add, x);
+  return (x[0] + x[2]) + (x[1] + x[3]);
+}
+LANES_INLINE float largest(Lanes a) {
+  float x[4];
+  LANES_FOLD_TO_FOUR(a, Max, x);
+  const float even = x[0] > x[2] ? x[0] : x[2], odd = x[1] > x[3] ? x[1] : x[3];
+  return even > odd ? even : odd;
+}
+#undef LANES_FOLD_TO_FOUR
+#endif
 
 // e^x for |x| <= 64 (spec/exact-trainer.md, "Elementary functions"): x = n ln 2 + r, the Taylor
 // series of e^r to the seventh power in Horner's form, times 2^n. Relative error below 1.2e-7.

@@ -15,7 +15,7 @@ std::string layer_name(std::size_t layer, const char* rest) {
 
 Matrix matrix_at(const format::ModelLayout& layout, const std::string& name) {
   const format::TensorPlace& place = layout.at(name);
-  return {place.offset, place.shape[0], place.shape[1], nullptr};
+  return {place.offset, place.shape[0], place.shape[1]};
 }
 
 // The angle per position of pair i: theta^(-2i/d), stretched as Llama 3.1 does.
@@ -111,15 +111,23 @@ void Model::Body::carve_saved(Arena& arena, Saved& saved, std::size_t rows, bool
   saved.gate_up = arena.take(tokens * 2 * ffn);
 }
 
+std::vector<Matrix*> Model::Body::matrices() {
+  std::vector<Matrix*> all = {&head};
+  for (LayerWeights& l : layers) {
+    all.insert(all.end(), {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down});
+  }
+  return all;
+}
+
+void Model::Body::carve_back_panels(Arena& arena) {
+  for (Matrix* m : matrices()) {
+    m->back_panels = arena.take(packed_size(kernels, m->inputs, m->outputs));
+  }
+}
+
 void Model::Body::carve(Arena& arena) {
   parameters = arena.take(layout.parameters());
-  const auto panels = [&](Matrix& matrix) {
-    matrix.panels = arena.take(packed_size(kernels, matrix.outputs, matrix.inputs));
-  };
-  for (LayerWeights& l : layers) {
-    for (Matrix* m : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) panels(*m);
-  }
-  panels(head);
+  for (Matrix* m : matrices()) m->panels = arena.take(packed_size(kernels, m->outputs, m->inputs));
   scratch.resize(pool.threads());
   for (Scratch& s : scratch) {
     s.x = arena.take(context * hidden);
@@ -158,9 +166,10 @@ void Model::Body::carve_training(Arena& arena, Training& t, std::size_t rows) co
   }
 }
 
-std::uint64_t Model::Body::training_floats(std::size_t rows) const {
+std::uint64_t Model::Body::training_floats(std::size_t rows) {
   Training measured;
   Arena arena(nullptr);
+  carve_back_panels(arena);
   carve_training(arena, measured, rows);
   return arena.used();
 }
@@ -192,7 +201,12 @@ Pool& Model::pool() { return body_->pool; }
 std::span<float> Model::parameters() { return {body_->parameters, body_->layout.parameters()}; }
 void Model::touch() { body_->packed = false; }
 std::size_t Model::rows_at_once() const { return body_->training ? body_->training->rows : 0; }
-void Model::release_training() { body_->training.reset(); }
+
+void Model::release_training() {
+  for (Matrix* m : body_->matrices()) m->back_panels = nullptr;
+  body_->training.reset();
+  body_->packed = false;
+}
 
 Status Model::reserve_training(std::size_t rows) {
   HARAMBEE_CHECK(rows > 0);
@@ -208,6 +222,7 @@ Status Model::reserve_training(std::size_t rows) {
   training->memory = FloatBuffer::make(floats);
   if (training->memory.data() == nullptr) return too_large(floats * sizeof(float), 0);
   Arena arena(training->memory.data());
+  body_->carve_back_panels(arena);
   body_->carve_training(arena, *training, rows);
   body_->training = std::move(training);
   return ok();

@@ -12,6 +12,7 @@ inline Kernels table(Simd simd) {
   k.panel = kPanel;
   k.gemm = gemm;
   k.pack_columns = pack_columns;
+  k.pack_rows = pack_rows;
   k.rms_norm = rms_norm;
   k.rms_apply = rms_apply;
   k.rms_backward = rms_backward;
@@ -26,6 +27,7 @@ inline Kernels table(Simd simd) {
   k.sum_squares = sum_squares;
   k.add = add_to;
   k.adam = adam;
+  k.peak = peak;
   return k;
 }
 
