@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/encoding.h"
 #include "exact/aggregate.h"
 #include "tests/exact/numbers.h"
 
@@ -65,6 +66,39 @@ TEST(OuterStep, IsTheFormula) {
     volatile float step = 3.0F * sent[i];
     ASSERT_EQ(state.weights[i], before.weights[i] - step) << i;
   }
+}
+
+// The worked example of spec/outer-step.md.
+TEST(OuterStep, WorkedExample) {
+  const Codec up = codec_of(Kind::sign, 2), down{Kind::sign, 1, Decimal{1'000'000'000}};
+  const Digest base = sha256({});
+  std::vector<Bytes> blobs;
+  std::vector<Delta> deltas;
+  for (std::vector<float> residual :
+       {std::vector<float>{0.5F, 0.0F, -0.5F, 0.0F}, std::vector<float>{0.0F, 0.25F, 0.0F, 0.25F},
+        std::vector<float>{0.125F, 0.125F, 0.0F, 0.0F}}) {
+    blobs.push_back(encode(up, base, residual).value());
+  }
+  std::vector<SquaredNorm> norms;
+  for (const Bytes& blob : blobs) {
+    deltas.push_back(Delta::parse(blob, 4, up, base).value());
+    norms.push_back(deltas.back().squared_norm());
+    EXPECT_TRUE(norms.back().integer == SquaredNorm::Integer{1} << 31);
+  }
+  const Weights weights = clip_weights(norms);
+  EXPECT_EQ(weights.weight, (std::vector<std::uint32_t>{1u << 29, 1u << 29, 1u << 28}));
+  EXPECT_EQ(weights.exponent, -46);
+  std::vector<float> u(4);
+  ASSERT_TRUE(aggregate(deltas, u).ok());
+  EXPECT_EQ(u, (std::vector<float>{0.125F, 0.125F, -0.083333336F, 0.083333336F}));
+
+  RunNumbers state{std::vector<float>(4, 1.0F), std::vector<float>(4)};
+  const Bytes update = close_round(down, kRate, base, deltas, state).value();
+  EXPECT_EQ(state.weights, (std::vector<float>{0.625F, 1.0F, 1.0F, 1.0F}));
+  EXPECT_EQ(state.residual, (std::vector<float>{0.0F, 0.125F, -0.083333336F, 0.083333336F}));
+  EXPECT_EQ(hex(update),
+            "48424431010101000400000000000000eeff0000e3b0c44298fc1c149afbf4c8"
+            "996fb92427ae41e4649b934ca495991b7852b85500800100");
 }
 
 TEST(OuterStep, FollowersArriveAtTheSameBits) {
