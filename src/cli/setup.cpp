@@ -132,20 +132,22 @@ unsigned threads(const Common& common) {
   return common.threads != 0 ? common.threads : std::max(1u, std::thread::hardware_concurrency());
 }
 
-std::string Pace::say(std::uint64_t done, std::uint64_t total, std::string_view unit) {
+std::string Pace::say(std::uint64_t done, std::uint64_t total, const std::string& unit) {
   SystemClock clock;
   std::int64_t now = clock.steady_ms();
-  if (began_ms_ < 0 || done < began_at_) {
-    began_ms_ = now;
-    began_at_ = done;
-    return "";
+  auto [begun, first] = begun_.try_emplace(unit, Begun{now, done});
+  if (first || done <= begun->second.done) return "";
+  double seconds = static_cast<double>(now - begun->second.at_ms) / 1000;
+  if (seconds < 0.5) return "";
+  double rate = static_cast<double>(done - begun->second.done) / seconds;
+  std::string said;
+  if (rate >= 10) {
+    said = fmt::format("{} {}/s", human_count(static_cast<std::uint64_t>(rate)), unit);
+  } else if (rate >= 0.5) {
+    said = fmt::format("{:.1f} {}/s", rate, unit);
+  } else {
+    said = fmt::format("{} each", human_seconds(1 / rate));
   }
-  double seconds = static_cast<double>(now - began_ms_) / 1000;
-  if (seconds < 0.5 || done == began_at_) return "";
-  double rate = static_cast<double>(done - began_at_) / seconds;
-  std::string speed =
-      rate >= 10 ? human_count(static_cast<std::uint64_t>(rate)) : fmt::format("{:.1f}", rate);
-  std::string said = fmt::format("{} {}/s", speed, unit);
   if (total > done) {
     said += fmt::format(", {} left", human_seconds(static_cast<double>(total - done) / rate));
   }

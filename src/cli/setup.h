@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,15 +42,19 @@ class SystemClock final : public Clock {
 [[nodiscard]] Result<std::vector<std::string>> trainer_command(const Common& common);
 [[nodiscard]] unsigned threads(const Common& common);
 
-// A rate and the time left from two looks at a counter: "1,234/s, 12s left".
+// A rate and the time left from looks at counters: "1,234 records/s, 12s left". Each unit has its
+// own pace, so that work of two kinds may take turns.
 class Pace {
  public:
   // Empty until there is something to say.
-  [[nodiscard]] std::string say(std::uint64_t done, std::uint64_t total, std::string_view unit);
+  [[nodiscard]] std::string say(std::uint64_t done, std::uint64_t total, const std::string& unit);
 
  private:
-  std::int64_t began_ms_ = -1;
-  std::uint64_t began_at_ = 0;
+  struct Begun {
+    std::int64_t at_ms = 0;
+    std::uint64_t done = 0;
+  };
+  std::map<std::string, Begun> begun_;
 };
 
 }  // namespace harambee::cli

@@ -158,7 +158,6 @@ Exit verify(const VerifyVerbOptions& options, Ui& ui) {
   prepared->options.progress = [&](const node::VerifyOptions::Progress& at) {
     std::int64_t now = clock.steady_ms();
     bool news = stage != at.stage || at.done == at.total;
-    if (stage != at.stage) pace = {};
     stage = at.stage;
     if (!news && now - told_ms < kTellMs) return;
     told_ms = now;
