@@ -19,7 +19,7 @@ inline constexpr unsigned kDemoRoundsMax = 1000;
 inline constexpr unsigned kDemoRoundsByTimeMin = 12;   // when nobody says how many
 inline constexpr unsigned kDemoRoundsByTimeMax = 110;  // about 1/density: more teach little more
 inline constexpr std::int64_t kDemoWarmStepsMin = 40;
-inline constexpr unsigned kDemoSeconds = 255;          // of the promised 300, on two cores
+inline constexpr unsigned kDemoSeconds = 255;  // of the promised 300, on two cores
 inline constexpr std::int64_t kDemoTickMs = 250;
 
 // One volunteer of the show and what happens to it.

@@ -86,8 +86,6 @@ Rounds::~Rounds() {
   world_.on_end = {};
 }
 
-void Rounds::say(const std::string& text) { world_.ui.line("  " + text); }
-
 Status Rounds::start_volunteer(const Part& part) {
   std::vector<std::string> arguments = {
       "join",      world_.run_url(),
@@ -123,6 +121,10 @@ Status Rounds::run() {
   const std::int64_t began = steady_now_ms();
   const std::int64_t before = world_.state.rounds_ms;
   moved_ms_ = began;
+  if (const Status followed = world_.follow(0); !followed) return followed;
+  if (const auto* run = world_.run(); run != nullptr && run->phase == fold::Phase::finished) {
+    return ok();
+  }
   if (const Status started = start_roles(); !started) return started;
   Status going = ok();
   for (;;) {
@@ -148,7 +150,7 @@ Status Rounds::act() {
   const Script& script = world_.plan.script;
   for (const Part& part : world_.plan.parts) {
     if (part.joins_late && !world_.state.late_started && run->round.number >= script.late_round) {
-      say(fmt::format("{} joins late, in round {}", part.name, run->round.number + 1));
+      world_.say(fmt::format("{} joins late, in round {}", part.name, run->round.number + 1));
       world_.state.late_started = true;
       if (const Status started = start_volunteer(part); !started) return started;
       return world_.save();
@@ -159,7 +161,8 @@ Status Rounds::act() {
                               stats.step < run->recipe.inner.steps &&
                               run->contribution_of(world_.key(part.name)) == nullptr;
     if (run->round.number >= script.kill_round && in_mid_round) {
-      say(fmt::format("{} is killed (SIGKILL) in the middle of round {}, after inner step {} of {}",
+      world_.say(
+          fmt::format("{} is killed (SIGKILL) in the middle of round {}, after inner step {} of {}",
                       part.name, run->round.number + 1, stats.step, run->recipe.inner.steps));
       world_.state.kill_done = true;
       waiting_for_comeback_ = true;
@@ -188,17 +191,17 @@ void Rounds::news_of(const Part& part, const fold::RunState& run) {
   std::string& said = said_[part.name];
   if (member->excluded && said != "excluded") {
     said = "excluded";
-    say(world_.ui.red(fmt::format("{} is excluded: {}", part.name, *member->excluded)));
+    world_.say(fmt::format("{} is excluded: {}", part.name, *member->excluded));
   }
   if (part.joins_late && said.empty() && sent != nullptr) {
     said = "caught up";
-    say(fmt::format("{} has caught up: it starts from the very weights on the log ({}…)", part.name,
-                    sent->act.base.hex().substr(0, 12)));
+    world_.say(fmt::format("{} has caught up: it starts from the very weights on the log ({}…)",
+                           part.name, sent->act.base.hex().substr(0, 12)));
   }
   if (part.is_killed && waiting_for_comeback_ && sent != nullptr) {
     waiting_for_comeback_ = false;
-    say(fmt::format("{} is back: its contribution to round {} is on the log", part.name,
-                    run.round.number + 1));
+    world_.say(fmt::format("{} is back: its contribution to round {} is on the log", part.name,
+                           run.round.number + 1));
   }
 }
 
@@ -218,7 +221,14 @@ void Rounds::news() {
   if (first_look) return;
   closes_ms_.push_back(moved_ms_);
   if (closes_ms_.size() > kClosesKept) closes_ms_.pop_front();
-  if (!world_.ui.terminal()) world_.ui.line(round_line(view()));
+  const DemoView now = view();
+  if (!world_.ui.terminal()) world_.ui.line(round_line(now));
+  world_.ui.event({{"event", "round"},
+                   {"round", now.round},
+                   {"rounds", now.rounds},
+                   {"loss_nanos", now.loss_now_nanos.value_or(0)},
+                   {"sent_bytes", now.sent_bytes},
+                   {"data_parallel_bytes", now.data_parallel_bytes}});
 }
 
 Status Rounds::check_progress() {

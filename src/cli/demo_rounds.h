@@ -47,7 +47,6 @@ class Rounds {
   [[nodiscard]] Status check_progress();
   void heard(const std::string& name, const nlohmann::json& event);
   void ended(const std::string& name, const ChildEnd& end);
-  void say(const std::string& text);
 
   World& world_;
   std::map<std::string, VolunteerStats> stats_;

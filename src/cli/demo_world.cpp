@@ -70,6 +70,11 @@ World::World(Ui& ui_, const DemoOptions& options_, DemoPaths paths_, DemoState s
 
 World::~World() = default;
 
+void World::say(const std::string& text) {
+  ui.line("  " + text);
+  ui.event({{"event", "note"}, {"text", text}});
+}
+
 Status World::make_keys() {
   std::vector<std::string> roles = {"maintainer", "coordinator", "validator"};
   for (const Part& part : plan.parts) roles.push_back(part.name);
@@ -210,8 +215,8 @@ void World::ended(const std::string& name, const ChildEnd& end,
   if (on_end) on_end(name, end, restart_ms);
   if (end.asked || end.clean() || stop_requested()) return;
   if (restart_ms) {
-    ui.line(fmt::format("  {} ended unexpectedly ({}); it is started again in {:.2f} s", name,
-                        end.describe(), static_cast<double>(*restart_ms) / 1000));
+    say(fmt::format("{} ended unexpectedly ({}); it is started again in {:.2f} s", name,
+                    end.describe(), static_cast<double>(*restart_ms) / 1000));
   } else if (essential(name)) {
     std::string why = last_error_[name];
     if (why.empty()) why = log_tail(paths.log(name), 5);

@@ -45,6 +45,9 @@ class World {
   OnEvent on_event;  // what a child printed; may be empty
   OnEnd on_end;      // may be empty: deaths that nobody asked for are said and are failures
 
+  // News: a line for people, an "event" for programs.
+  void say(const std::string& text);
+
   // The keys of all roles, made on first use: "maintainer", "coordinator", "validator" and the
   // volunteers' names.
   [[nodiscard]] Status make_keys();

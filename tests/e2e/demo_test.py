@@ -1,5 +1,6 @@
 """`harambee demo` end to end, as a person runs it, but small; then the log is damaged on purpose.
 
+On the way it is stopped with Ctrl-C, killed, and each of its processes is killed; it goes on.
 Promised: every field of the last line; the cheat is excluded with its reason and earns nothing; the
 killed and the late volunteer contribute; the audit passes and retrained contributions give the
 committed bytes; whoever flips one byte of a stored entry, tile or blob makes `harambee verify` fail
@@ -8,11 +9,14 @@ and name the place.
 
 import hashlib
 import json
+import os
 import random
 import shutil
+import signal
 from pathlib import Path
 
-from harness import check, main, run, run_json, some_text, workdir
+from harness import (Process, check, main, processes_naming, run, run_json, some_text, wait_until,
+                     workdir)
 
 FIELDS = {
     "rounds": int, "volunteers": int, "parameters": int, "tokens": int, "loss_start": float,
@@ -23,6 +27,7 @@ FIELDS = {
 }
 VERIFY_FAILED = 5
 CONFLICT = 6
+INTERRUPTED = 130
 
 
 def check_summary(summary):
@@ -113,12 +118,56 @@ def check_refusals(work, demo_dir):
     check(run("demo", "--dir", work / "x", "--rounds", 3).returncode == 3, "--rounds 3 was taken")
 
 
+def wait_for_round(demo, number):
+    def reached():
+        check(demo.alive(), f"the demo ended: {demo.tail()}")
+        return any(event.get("event") == "round" and event["round"] >= number
+                   for event in list(demo.events))
+    wait_until(reached, 300, f"round {number}")
+
+
+def nobody_left(demo_dir):
+    wait_until(lambda: not processes_naming(demo_dir), 20, "all processes of the demo to end")
+
+
+def kill_each(demo, demo_dir):
+    """The hub and the two roles: the demo starts each again and says so."""
+    for verb in ("hub", "coordinate", "validate"):
+        victims = [pid for pid, arguments in processes_naming(demo_dir) if arguments[1] == verb]
+        check(len(victims) == 1, f"{verb} runs {len(victims)} times")
+        os.kill(victims[0], signal.SIGKILL)
+        wait_until(lambda: [pid for pid, arguments in processes_naming(demo_dir)
+                            if arguments[1] == verb and pid != victims[0]], 30, f"{verb} again")
+    notes = [event["text"] for event in demo.events if event.get("event") == "note"]
+    check(sum("started again" in note for note in notes) >= 3, f"nothing was said: {notes}")
+
+
+def interrupted_demo(work, demo_dir):
+    """The summary of a demo that is interrupted in every way there is."""
+    text = some_text(work / "text")
+    demo = Process("demo", ["demo", "--dir", demo_dir, "--text", text, "--volunteers", 4,
+                            "--rounds", 14, "--seconds", 60], work).start()
+    wait_for_round(demo, 2)
+    demo.interrupt()
+    check(demo.wait(60) == INTERRUPTED, f"Ctrl-C: exit code {demo.process.returncode}")
+    check("--resume" in demo.tail(), f"it is not said how to go on: {demo.tail()}")
+    nobody_left(demo_dir)
+    demo = Process("demo-2", ["demo", "--dir", demo_dir, "--resume"], work).start()
+    wait_for_round(demo, 5)
+    kill_each(demo, demo_dir)
+    wait_for_round(demo, 8)
+    demo.kill()
+    nobody_left(demo_dir)
+    demo = Process("demo-3", ["demo", "--dir", demo_dir, "--resume"], work).start()
+    check(demo.wait(400) == 0, f"the demo failed: {demo.tail()}")
+    nobody_left(demo_dir)
+    return demo.events[-1]
+
+
 def test():
     with workdir("demo") as work:
-        text = some_text(work / "text")
         demo_dir = work / "demo"
-        summary = run_json("demo", "--dir", demo_dir, "--text", text, "--volunteers", 4, "--rounds",
-                           14, "--seconds", 60, seconds=600)
+        summary = interrupted_demo(work, demo_dir)
         print(json.dumps({k: v for k, v in summary.items() if k != "sample"}, indent=1))
         check_summary(summary)
         check_cheat(summary)

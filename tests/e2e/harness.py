@@ -146,6 +146,19 @@ def run_json(*arguments, seconds=300, code=0):
     return json.loads(lines[-1])
 
 
+def processes_naming(path):
+    """(pid, arguments) of the living processes that have this path in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            arguments = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if any(str(path) in argument for argument in arguments):
+                found.append((int(entry.name), arguments))
+    return found
+
+
 def some_text(folder, kilobytes=600):
     """Text that is there on every machine: this project's own sources, or Python's library."""
     folder.mkdir(parents=True, exist_ok=True)
