@@ -53,6 +53,7 @@ class Coordinator {
 
   Session& session_;
   role::CoordinatorFacts facts_;
+  std::int64_t rounds_here_ = 0;
   std::size_t uploaded_ = 0;  // closed rounds whose blobs are on the hub
 };
 
@@ -77,6 +78,7 @@ Status Coordinator::resume() {
   const auto posted = session_.publisher().finish();
   if (!posted) return posted.error();
   ++session_.stats.rounds;
+  ++rounds_here_;
   return ok();
 }
 
@@ -107,7 +109,7 @@ Result<Stats> Coordinator::run() {
     if (!go_on) return go_on.error();
     const auto max = session_.options().rounds_max;
     const bool enough =
-        max > 0 && session_.stats.rounds >= max && uploaded_ == session_.run().history.size();
+        max > 0 && rounds_here_ >= max && uploaded_ == session_.run().history.size();
     if (!*go_on || enough) return session_.stats;
   }
 }
@@ -252,6 +254,7 @@ Status Coordinator::close(const role::coordinator::Close& action) {
   facts_.attempted_round = action.round;
   if (!posted) return posted.error();
   ++session_.stats.rounds;
+  ++rounds_here_;
   if (const auto& history = session_.run().history; !history.empty()) {
     if (history.back().loss_nanos) session_.stats.loss_nanos = *history.back().loss_nanos;
   }
@@ -288,6 +291,12 @@ void Coordinator::trim() {
   const fold::ClosedRound& closed = run.history[uploaded_];
   for (const auto& contribution : closed.contributions) {
     static_cast<void>(session_.blobs().remove(contribution.delta.digest));
+  }
+  if (uploaded_ >= kUpdatesLookedAt) {
+    const fold::ClosedRound& old = run.history[uploaded_ - kUpdatesLookedAt];
+    for (const auto* ref : {&old.update, &old.checkpoint}) {
+      if (*ref) static_cast<void>(session_.blobs().remove((*ref)->digest));
+    }
   }
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(session_.options().dir / "residual", error)) {

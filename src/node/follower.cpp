@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "fold/acts.h"
 #include "fold/apply.h"
 #include "log/checkpoint.h"
+#include "node/log_answer.h"
 #include "record/limits.h"
 #include "store/file.h"
 
@@ -24,69 +24,8 @@ constexpr std::uint64_t kKeptBytesMax = 64ull << 30;
 constexpr std::uint64_t kBatchBytesMax = 1ull << 30;
 constexpr std::uint64_t kMarkEvery = 64;
 
-// The body of GET /log (spec/hub-api.md), unchecked.
-struct LogAnswer {
-  std::string note;
-  std::uint64_t from = 0;
-  std::vector<Bytes> entries;
-};
-
 Error nonsense(const std::string& what) {
   return fail(ErrorCode::unavailable, "the hub's answer to /log makes no sense: " + what);
-}
-
-Result<std::uint64_t> take_number(std::string_view& line) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-  if (error != std::errc{}) return nonsense("no number in the entries line");
-  line.remove_prefix(static_cast<std::size_t>(end - line.data()));
-  if (!line.empty() && line.front() == ' ') line.remove_prefix(1);
-  return value;
-}
-
-// One length-prefixed entry at the front of `rest`; empty if it is torn.
-std::optional<View> take_entry(View& rest) {
-  if (rest.size() < 2) return std::nullopt;
-  const std::size_t size = get_u16be(rest.data());
-  if (rest.size() < 2 + size) return std::nullopt;
-  const View entry = rest.subspan(2, size);
-  rest = rest.subspan(2 + size);
-  return entry;
-}
-
-Result<LogAnswer> parse_answer(View body) {
-  constexpr std::string_view kDash = "\xe2\x80\x94 ";  // "— ", begins a signature line
-  constexpr std::string_view kWord = "entries ";
-  const std::string_view all = text(body);
-  std::size_t at = all.find("\n\n");
-  if (at == std::string_view::npos) return nonsense("no checkpoint");
-  at += 2;
-  while (all.substr(at).starts_with(kDash)) {
-    const std::size_t end = all.find('\n', at);
-    if (end == std::string_view::npos) return nonsense("a torn checkpoint");
-    at = end + 1;
-  }
-  const std::size_t line_end = all.find('\n', at);
-  if (!all.substr(at).starts_with(kWord) || line_end == std::string_view::npos) {
-    return nonsense("no entries line");
-  }
-  std::string_view line = all.substr(at + kWord.size(), line_end - at - kWord.size());
-  const auto from = take_number(line);
-  if (!from) return from.error();
-  const auto count = take_number(line);
-  if (!count) return count.error();
-  const auto bytes = take_number(line);
-  if (!bytes) return bytes.error();
-  View rest = body.subspan(line_end + 1);
-  if (!line.empty() || *bytes != rest.size()) return nonsense("wrong length of the entries");
-  LogAnswer answer{std::string(all.substr(0, at)), *from, {}};
-  while (!rest.empty()) {
-    const auto entry = take_entry(rest);
-    if (!entry) return nonsense("a torn entry");
-    answer.entries.emplace_back(entry->begin(), entry->end());
-  }
-  if (answer.entries.size() != *count) return nonsense("wrong number of entries");
-  return answer;
 }
 
 // entries.bin: append only, cut at the end of the last verified entry when opened.
@@ -103,10 +42,7 @@ class EntryFile {
   }
   Status append(const std::vector<Bytes>& entries) {
     Bytes bytes;
-    for (const Bytes& entry : entries) {
-      put_u16be(bytes, static_cast<std::uint16_t>(entry.size()));
-      bytes.insert(bytes.end(), entry.begin(), entry.end());
-    }
+    for (const Bytes& entry : entries) put_entry(bytes, entry);
     const std::uint64_t before = size_;
     View rest = bytes;
     while (!rest.empty()) {
@@ -284,7 +220,7 @@ Result<LogAnswer> Follower::Impl::ask(std::uint64_t from, std::int64_t wait_ms) 
     return fail(ErrorCode::unavailable,
                 fmt::format("{} answered {} to /log", options.hub_url, response->status));
   }
-  auto answer = parse_answer(response->body);
+  auto answer = parse_log_answer(response->body);
   if (answer && answer->from != from) return nonsense("entries from another place");
   return answer;
 }
@@ -315,10 +251,7 @@ Error Follower::Impl::contradiction(const std::string& signed_note,
                                     const std::string& what) const {
   const std::string folder = in_dir("evidence/") + sha256(view(signed_note)).hex().substr(0, 16);
   Bytes bytes;
-  for (const Bytes& entry : entries) {
-    put_u16be(bytes, static_cast<std::uint16_t>(entry.size()));
-    bytes.insert(bytes.end(), entry.begin(), entry.end());
-  }
+  for (const Bytes& entry : entries) put_entry(bytes, entry);
   const bool kept =
       store::write_file_atomic(folder + "/checkpoint.ours", view(note)).ok() &&
       store::write_file_atomic(folder + "/checkpoint.theirs", view(signed_note)).ok() &&

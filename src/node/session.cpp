@@ -80,6 +80,7 @@ Result<bool> Session::follow(std::optional<std::int64_t> wait_ms) {
     }
     if (followed.error().code == ErrorCode::cancelled) return false;
     if (followed.error().code != ErrorCode::unavailable) return followed.error();
+    tell_state("waiting for the hub");
     const auto went_on = wait_out(followed.error());
     if (!went_on || !*went_on) return went_on;
     wait = 0;
@@ -100,12 +101,28 @@ Result<bool> Session::tick() {
   return follow(kTickWaitMs);
 }
 
+bool Session::peek() {
+  const bool followed = follower_->follow(0).ok();
+  count_traffic();
+  return followed;
+}
+
+std::optional<std::string> Session::refusal_of(const RecordId& id) const {
+  for (const auto* refusals : {&run().refusals, &state().refusals}) {
+    for (const fold::Refusal& refusal : *refusals) {
+      if (refusal.place.id == id) return refusal.reason;
+    }
+  }
+  return std::nullopt;
+}
+
 Result<bool> Session::wait_out(const Error& error) {
   if (error.code == ErrorCode::cancelled) {
     if (stopping()) return false;
   } else if (error.code != ErrorCode::unavailable && error.code != ErrorCode::not_found) {
     return error;
-  } else {
+  } else if (last_wait_ != error.message) {  // said once
+    last_wait_ = error.message;
     tell(Event::Kind::note, error.message + "; trying again");
   }
   const std::int64_t base = std::min(kOutageMsMax, kOutageMsFirst << std::min(outages_, 10));

@@ -53,6 +53,8 @@ class Session {
   [[nodiscard]] Result<bool> follow_as_timekeeper();
   // Asks the hub for a tick, and follows.
   [[nodiscard]] Result<bool> tick();
+  // Follows once, without waiting for anything. False: the log could not be had now.
+  [[nodiscard]] bool peek();
   // After a failure that may pass (unavailable, not_found, cancelled): tells, waits a little and
   // follows. Other errors are handed back.
   [[nodiscard]] Result<bool> wait_out(const Error& error);
@@ -65,6 +67,9 @@ class Session {
 
   // A trainer for this run's model, with the options of this role.
   [[nodiscard]] std::unique_ptr<TrainerProcess> make_trainer();
+
+  // Why a logged record of this run changed nothing, if so.
+  [[nodiscard]] std::optional<std::string> refusal_of(const RecordId& id) const;
 
   // The account. What is received while `once` is set is counted as paid once.
   Stats stats;
@@ -93,6 +98,7 @@ class Session {
   Traffic counted_;
   bool once_ = true;
   int outages_ = 0;  // in a row
+  std::string last_wait_;
 };
 
 }  // namespace harambee::node

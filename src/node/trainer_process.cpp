@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
 
@@ -13,75 +12,30 @@
 #include "base/json.h"
 #include "fold/acts.h"
 #include "node/child_process.h"
+#include "node/trainer_reply.h"
 #include "store/file.h"
 
 namespace harambee::node {
 namespace {
 
 namespace fs = std::filesystem;
-using Reply = nlohmann::json;
+using Op = TrainerReply::Op;
 
 constexpr std::int64_t kProtocol = 1;
-constexpr std::size_t kMessageBytesMax = 500;
 constexpr std::size_t kFilesMax = 65'536;
-constexpr std::int64_t kCountMax = kJsonIntegerMax;
 
 Error against_protocol(const std::string& what) {
   return invalid("the trainer answered against the protocol: " + what);
-}
-
-// Printable, and not too much of it.
-std::string tame(std::string text) {
-  if (text.size() > kMessageBytesMax) text.resize(kMessageBytesMax);
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-  }
-  return text;
-}
-
-const std::string* string_in(const Reply& reply, const char* key) {
-  const auto found = reply.find(key);
-  if (found == reply.end() || !found->is_string()) return nullptr;
-  return found->get_ptr<const std::string*>();
-}
-
-// An integer from 0 (or `least`) to 2^53 − 1.
-Result<std::int64_t> integer_in(const Reply& reply, const char* key, std::int64_t least = 0) {
-  const auto found = reply.find(key);
-  if (found == reply.end() || !found->is_number_integer()) {
-    return against_protocol(fmt::format("no integer \"{}\"", key));
-  }
-  if (found->is_number_unsigned() && found->get<std::uint64_t>() > kCountMax) {
-    return against_protocol(fmt::format("\"{}\" is too large", key));
-  }
-  const auto value = found->get<std::int64_t>();
-  if (value < least || value > kCountMax) {
-    return against_protocol(fmt::format("\"{}\" is out of range", key));
-  }
-  return value;
-}
-
-// A loss in nano-nats.
-Result<std::int64_t> nanos_in(const Reply& reply, const char* key) {
-  auto value = integer_in(reply, key, -fold::kNanosMax);
-  if (value && *value > fold::kNanosMax) {
-    return against_protocol(fmt::format("\"{}\" is out of range", key));
-  }
-  return value;
-}
-
-// Only shown to people: a number of any kind, 0 if there is none.
-std::int64_t rough(const Reply& reply, const char* key) {
-  const auto found = reply.find(key);
-  if (found == reply.end() || !found->is_number()) return 0;
-  const double value = found->get<double>();
-  return std::isfinite(value) && std::abs(value) < 9e15 ? static_cast<std::int64_t>(value) : 0;
 }
 
 JsonArray paths_json(const std::vector<fs::path>& paths) {
   JsonArray array;
   for (const fs::path& path : paths) array.emplace_back(fs::absolute(path).string());
   return array;
+}
+
+Error said(const TrainerReply& error) {
+  return fail(ErrorCode::refused, "the trainer says: " + error.message);
 }
 
 // The "inner" object as the recipe writes it.
@@ -164,9 +118,10 @@ struct TrainerProcess::Impl {
 
   Status start();
   Status greet();
-  Result<Reply> read();
-  Result<Reply> request(JsonObject object, const char* answer,
-                        const std::function<bool(const Reply&)>& on_progress);
+  Result<TrainerReply> read();
+  Result<TrainerReply> request(JsonObject object, Op answer,
+                               const std::function<bool(const TrainerReply&)>& on_progress);
+  Result<TrainDone> take(const TrainRequest& request, const TrainerReply& reply);
   Error broken(Error error) {
     child.reset();
     return error;
@@ -185,14 +140,11 @@ Status TrainerProcess::Impl::start() {
   return ok();
 }
 
-// One reply that is a JSON object with an "op".
-Result<Reply> TrainerProcess::Impl::read() {
+Result<TrainerReply> TrainerProcess::Impl::read() {
   const auto line = child->read_line();
   if (!line) return broken(line.error());
-  Reply reply = Reply::parse(*line, nullptr, false);
-  if (reply.is_discarded() || !reply.is_object() || !string_in(reply, "op")) {
-    return broken(against_protocol("a line that is no reply: " + tame(line->substr(0, 80))));
-  }
+  auto reply = parse_trainer_reply(*line);
+  if (!reply) return broken(reply.error());
   return reply;
 }
 
@@ -208,29 +160,16 @@ Status TrainerProcess::Impl::greet() {
   if (Status sent = child->write_line(write(Json(hello))); !sent) return broken(sent.error());
   const auto reply = read();
   if (!reply) return reply.error();
-  if (*string_in(*reply, "op") == "error") {
-    const std::string* message = string_in(*reply, "message");
-    return broken(fail(ErrorCode::refused, "the trainer says: " + tame(message ? *message : "")));
-  }
-  const std::string* trainer = string_in(*reply, "name");
-  const std::string* version = string_in(*reply, "version");
-  const std::string* numeric_class = string_in(*reply, "class");
-  const std::string* device = string_in(*reply, "device");
-  if (*string_in(*reply, "op") != "hello" || !trainer || !numeric_class) {
-    return broken(against_protocol("no hello"));
-  }
-  const auto protocol = integer_in(*reply, "protocol");
-  if (!protocol || *protocol != kProtocol) return broken(against_protocol("another protocol"));
-  const auto parameters = integer_in(*reply, "parameters");
-  if (!parameters) return broken(parameters.error());
-  greeting = {tame(*trainer), version ? tame(*version) : "", tame(*numeric_class),
-              device ? tame(*device) : "", *parameters};
+  if (reply->op == Op::error) return broken(said(*reply));
+  if (reply->op != Op::hello) return broken(against_protocol("no hello"));
+  if (reply->protocol != kProtocol) return broken(against_protocol("another protocol"));
+  greeting = {reply->name, reply->version, reply->numeric_class, reply->device, reply->parameters};
   return ok();
 }
 
 // Sends a request and reads up to the reply `answer` to it.
-Result<Reply> TrainerProcess::Impl::request(JsonObject object, const char* answer,
-                                            const std::function<bool(const Reply&)>& on_progress) {
+Result<TrainerReply> TrainerProcess::Impl::request(
+    JsonObject object, Op answer, const std::function<bool(const TrainerReply&)>& on_progress) {
   if (Status greeted = greet(); !greeted) return greeted.error();
   const std::int64_t id = next_id++;
   object["id"] = id;
@@ -240,20 +179,13 @@ Result<Reply> TrainerProcess::Impl::request(JsonObject object, const char* answe
   for (;;) {
     auto reply = read();
     if (!reply) return reply;
-    const std::string& op = *string_in(*reply, "op");
-    if (op == "error") {
-      const std::string* message = string_in(*reply, "message");
-      return fail(ErrorCode::refused, "the trainer says: " + tame(message ? *message : ""));
+    if (reply->op == Op::error) return said(*reply);
+    if (reply->id != id) return broken(against_protocol("an answer to nothing"));
+    if (reply->op == answer) return reply;
+    if (reply->op != Op::progress || !on_progress) {
+      return broken(against_protocol("an answer to another question"));
     }
-    const auto answered = integer_in(*reply, "id");
-    if (!answered || *answered != id) return broken(against_protocol("an answer to nothing"));
-    if (op == answer) return reply;
-    if (op != "progress" || !on_progress) {
-      return broken(against_protocol("an unexpected \"" + tame(op) + "\""));
-    }
-    if (!on_progress(*reply)) {
-      return broken(fail(ErrorCode::cancelled, "training was stopped"));
-    }
+    if (!on_progress(*reply)) return broken(fail(ErrorCode::cancelled, "training was stopped"));
   }
 }
 
@@ -280,8 +212,8 @@ Result<TrainerHello> TrainerProcess::hello() {
 
 Status TrainerProcess::init(const Digest& seed, const fs::path& out) {
   const auto reply = impl_->request(
-      JsonObject{{"op", "init"}, {"out", fs::absolute(out).string()}, {"seed", seed.hex()}}, "done",
-      {});
+      JsonObject{{"op", "init"}, {"out", fs::absolute(out).string()}, {"seed", seed.hex()}},
+      Op::done, {});
   if (!reply) return reply.error();
   const auto digest = canonicalize_weights(out, impl_->model);
   return digest ? ok() : Status(digest.error());
@@ -304,45 +236,34 @@ Result<TrainDone> TrainerProcess::train(
   std::error_code error;
   fs::remove(request.out, error);
   fs::remove(request.state_out, error);
-  const auto progress = [&on_progress](const Reply& reply) {
-    // "loss": nats as a number, or nano-nats as an integer.
-    const auto loss = reply.find("loss");
-    std::int64_t loss_nanos = 0;
-    if (loss != reply.end() && loss->is_number_float()) {
-      const double nats = loss->get<double>();
-      if (std::isfinite(nats) && std::abs(nats) < 1e6) {
-        loss_nanos = static_cast<std::int64_t>(nats * 1e9);
-      }
-    } else {
-      loss_nanos = rough(reply, "loss");
-    }
-    return !on_progress ||
-           on_progress(TrainProgress{rough(reply, "step"), loss_nanos, rough(reply, "tokens"),
-                                     rough(reply, "tokens_per_second")});
-  };
-  const auto reply = impl_->request(std::move(object), "done", progress);
+  const auto reply =
+      impl_->request(std::move(object), Op::done, [&on_progress](const TrainerReply& line) {
+        return !on_progress || on_progress(TrainProgress{line.step, line.loss_nanos, line.tokens,
+                                                         line.tokens_per_second});
+      });
   if (!reply) return reply.error();
-  TrainDone done;
-  const auto steps = integer_in(*reply, "steps");
-  const auto tokens = integer_in(*reply, "tokens");
-  const auto first = nanos_in(*reply, "loss_first");
-  const auto last = nanos_in(*reply, "loss_last");
-  for (const auto* number : {&steps, &tokens, &first, &last}) {
-    if (!*number) return impl_->broken(number->error());
-  }
-  if (*steps != request.inner.steps) return impl_->broken(against_protocol("other \"steps\""));
-  done = {*steps, *tokens, *first, *last, {}};
-  const auto weights = canonicalize_weights(request.out, impl_->model);
-  if (!weights) return impl_->broken(weights.error());
-  const auto layout = format::ModelLayout::make(impl_->model);
-  const auto state = store::read_file(request.state_out.string(), 64 * layout->file_bytes());
-  if (!state) return impl_->broken(wrap(state.error(), "the trainer's state file"));
-  done.state_digest = sha256(*state);
-  const std::string* claimed = string_in(*reply, "state_digest");
-  if (!claimed || *claimed != done.state_digest.hex()) {
-    return impl_->broken(against_protocol("\"state_digest\" is not the state file's"));
-  }
+  auto done = impl_->take(request, *reply);
+  if (!done) return impl_->broken(done.error());
   return done;
+}
+
+// What the trainer left, checked against what it says of it.
+Result<TrainDone> TrainerProcess::Impl::take(const TrainRequest& request,
+                                             const TrainerReply& reply) {
+  if (!reply.trained || reply.step != request.inner.steps) {
+    return against_protocol("other \"steps\" than were asked for");
+  }
+  const auto weights = canonicalize_weights(request.out, model);
+  if (!weights) return weights.error();
+  const auto layout = format::ModelLayout::make(model);
+  if (!layout) return layout.error();
+  const auto state = store::read_file(request.state_out.string(), 64 * layout->file_bytes());
+  if (!state) return against_protocol("the state file: " + state.error().message);
+  const Digest digest = sha256(*state);
+  if (reply.state_digest != digest.hex()) {
+    return against_protocol("\"state_digest\" is not the state file's");
+  }
+  return TrainDone{reply.step, reply.tokens, reply.loss_first_nanos, reply.loss_last_nanos, digest};
 }
 
 Result<std::vector<std::int64_t>> TrainerProcess::evaluate(
@@ -357,19 +278,12 @@ Result<std::vector<std::int64_t>> TrainerProcess::evaluate(
                                                {"offsets", std::move(places)},
                                                {"op", "evaluate"},
                                                {"weights", fs::absolute(weights).string()}},
-                                    "losses", {});
+                                    Op::losses, {});
   if (!reply) return reply.error();
-  const auto found = reply->find("nanos");
-  if (found == reply->end() || !found->is_array() || found->size() != offsets.size()) {
+  if (reply->nanos.size() != offsets.size()) {
     return impl_->broken(against_protocol("not one loss for each row"));
   }
-  std::vector<std::int64_t> losses;
-  for (const Reply& loss : *found) {
-    const auto nanos = nanos_in(Reply{{"nanos", loss}}, "nanos");
-    if (!nanos) return impl_->broken(nanos.error());
-    losses.push_back(*nanos);
-  }
-  return losses;
+  return reply->nanos;
 }
 
 Result<Bytes> TrainerProcess::generate(const fs::path& weights, View prompt, std::int64_t bytes,
@@ -380,12 +294,9 @@ Result<Bytes> TrainerProcess::generate(const fs::path& weights, View prompt, std
                                                {"seed", seed.hex()},
                                                {"temperature", temperature.str()},
                                                {"weights", fs::absolute(weights).string()}},
-                                    "text", {});
+                                    Op::text, {});
   if (!reply) return reply.error();
-  const std::string* text = string_in(*reply, "text");
-  auto decoded = text ? from_base64(*text) : Result<Bytes>(invalid("no text"));
-  if (!decoded) return impl_->broken(against_protocol("no base64 \"text\""));
-  return decoded;
+  return reply->text;
 }
 
 Status TrainerProcess::bye() {

@@ -75,6 +75,7 @@ class Validator {
   std::unique_ptr<TrainerProcess> trainer_;
   role::ValidatorFacts facts_;
   std::size_t trimmed_ = 0;
+  std::int64_t rounds_here_ = 0;
   int trainer_failures_ = 0;
 };
 
@@ -114,6 +115,7 @@ Status Validator::resume() {
   if (!posted) return posted.error();
   facts_.attempted_round = payload.round;
   ++session_.stats.rounds;
+  ++rounds_here_;
   return ok();
 }
 
@@ -133,7 +135,7 @@ Result<Stats> Validator::run() {
     session_.save_stats();
     if (!go_on) return go_on.error();
     const auto max = session_.options().rounds_max;
-    if (!*go_on || (max > 0 && session_.stats.rounds >= max)) return session_.stats;
+    if (!*go_on || (max > 0 && rounds_here_ >= max)) return session_.stats;
   }
 }
 
@@ -342,6 +344,7 @@ Status Validator::publish(const role::validator::Score& action,
   facts_.attempted_round = action.round;
   if (!posted) return posted.error();
   ++session_.stats.rounds;
+  ++rounds_here_;
   session_.tell(Event::Kind::round,
                 fmt::format("round {}: scored {} contributions", action.round, candidates.size()));
   return ok();

@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 using role::trainer::Action;
 
 constexpr std::int64_t kLookMs = 2'000;  // between looks at the log while training
-constexpr int kTrainerFailuresMax = 3;   // in a row
+constexpr std::int64_t kLookAfterOutageMs = 60'000;
+constexpr int kTrainerFailuresMax = 3;  // in a row
 
 class Volunteer {
  public:
@@ -67,7 +68,7 @@ class Volunteer {
   [[nodiscard]] std::optional<Digest> kept_state(const char* kind,
                                                  const std::optional<Digest>& digest) const;
   void trim_states() const;
-  void trim_deltas();
+  void trim_blobs();
 
   const VolunteerOptions& options_;
   Session& session_;
@@ -77,7 +78,7 @@ class Volunteer {
   std::size_t rounds_told_ = 0;
   std::int64_t rounds_here_ = 0;
   std::int64_t tokens_before_ = 0;  // of this round's training
-  std::int64_t last_look_ms_ = 0;
+  std::int64_t next_look_ms_ = 0;
   int trainer_failures_ = 0;
 };
 
@@ -112,23 +113,23 @@ void Volunteer::trim_states() const {
   }
 }
 
-// Our own deltas of closed rounds are of no use here any more.
-void Volunteer::trim_deltas() {
+// Our own deltas of closed rounds, and the updates before the newest, are of no use any more.
+void Volunteer::trim_blobs() {
   const auto& history = session_.run().history;
   for (std::size_t round = rounds_told_; round < history.size(); ++round) {
     for (const auto& contribution : history[round].contributions) {
-      if (contribution.author == session_.me()) {
-        static_cast<void>(session_.blobs().remove(contribution.delta.digest));
-      }
+      if (contribution.author != session_.me()) continue;
+      static_cast<void>(session_.blobs().remove(contribution.delta.digest));
     }
-    if (const auto& update = history[round].update; update && round + 1 < history.size()) {
-      static_cast<void>(session_.blobs().remove(update->digest));
+    if (round == 0 || !history[round - 1].update) continue;
+    if (session_.model().has(history[round - 1].weights)) {
+      static_cast<void>(session_.blobs().remove(history[round - 1].update->digest));
     }
   }
 }
 
 void Volunteer::tell_closed_rounds() {
-  trim_deltas();
+  trim_blobs();
   const auto& history = session_.run().history;
   for (; rounds_told_ < history.size(); ++rounds_told_) {
     const fold::ClosedRound& closed = history[rounds_told_];
@@ -220,8 +221,12 @@ Result<bool> Volunteer::act(const role::trainer::Join&) {
   if (!hello) return hello.error();
   const auto posted = session_.publisher().post(
       fold::write(fold::Join{session_.run().id, hello->numeric_class, hello->name}));
-  facts_.join_sent = posted.ok();
-  return after(posted ? ok() : Status(posted.error()));
+  if (!posted) return after(posted.error());
+  facts_.join_sent = true;
+  if (const auto reason = session_.refusal_of(posted->id)) {
+    return fail(ErrorCode::refused, "the run did not take us: " + *reason);
+  }
+  return true;
 }
 
 Result<bool> Volunteer::act(const role::trainer::Done&) {
@@ -279,10 +284,10 @@ bool Volunteer::on_progress(const TrainProgress& progress, std::int64_t round) {
   stats.tokens_per_second = progress.tokens_per_second;
   session_.tell(Event::Kind::progress, fmt::format("step {}", progress.step));
   const std::int64_t now = session_.clock().steady_ms();
-  if (now - last_look_ms_ < kLookMs) return true;
-  last_look_ms_ = now;
-  const auto followed = session_.follow(0);
-  return followed && *followed && round_is_open(round);
+  if (now < next_look_ms_) return true;
+  // An outage is no reason to stop training, nor to wait for the hub again soon.
+  next_look_ms_ = now + (session_.peek() ? kLookMs : kLookAfterOutageMs);
+  return round_is_open(round);
 }
 
 Result<TrainDone> Volunteer::train_steps(const role::trainer::Train& action, const fs::path& base) {
@@ -312,7 +317,7 @@ Result<TrainDone> Volunteer::train_steps(const role::trainer::Train& action, con
   request.out = session_.work("trained.safetensors");
   request.state_out = session_.work("trained.state");
   tokens_before_ = session_.stats.tokens;
-  last_look_ms_ = session_.clock().steady_ms();
+  next_look_ms_ = session_.clock().steady_ms() + kLookMs;
   auto done = trainer_->train(
       request, [&](const TrainProgress& progress) { return on_progress(progress, action.round); });
   session_.stats.tokens = tokens_before_ + (done ? done->tokens : 0);
@@ -454,11 +459,9 @@ Status Volunteer::publish(const fold::Contribution& act) {
 }
 
 void Volunteer::count_posted(const Posted& posted) {
-  for (const fold::Refusal& refusal : session_.run().refusals) {
-    if (refusal.place.id == posted.id) {
-      session_.tell(Event::Kind::note, "the log did not take the contribution: " + refusal.reason);
-      return;
-    }
+  if (const auto reason = session_.refusal_of(posted.id)) {
+    session_.tell(Event::Kind::note, "the log did not take the contribution: " + *reason);
+    return;
   }
   ++session_.stats.rounds;
   ++rounds_here_;

@@ -7,6 +7,7 @@
 
 #include "node/coordinator.h"
 #include "node/memory.h"
+#include "node/model_copy.h"
 #include "node/validator.h"
 #include "node/volunteer.h"
 #include "node/world.h"
@@ -299,26 +300,35 @@ TEST_F(RolesTest, ALateJoinerTakesTheCheckpointAndTheUpdatesAfterIt) {
   expect_weights(late, run_state().weights);
 }
 
-TEST_F(RolesTest, SpoiltUpdatesStopAVolunteer) {
+TEST_F(RolesTest, UpdatesLeadFromTheFirstWeightsToTheLastOrNowhere) {
   open_run();
   start_hosts();
   for (const char* who : {"ada", "ben"}) actor(who).volunteer();
   for (Actor& each : actors_) each.expect_success();
-  Actor& late = actor("late");
-  // A file under the right name whose bytes are others: as if this disk were failing.
-  const fold::RunState run = run_state();
-  const BlobRef& update = *run.history.back().update;
-  fs::create_directories(late.dir + "/blobs/" + update.digest.hex().substr(0, 2));
-  ASSERT_TRUE(store::write_file_atomic(late.dir + "/blobs/" + update.digest.hex().substr(0, 2) +
-                                           "/" + update.digest.hex(),
-                                       Bytes(update.size, 1))
-                  .ok());
-  // Only the updates lead there if the last checkpoint cannot be had.
-  if (run.checkpoint_round == static_cast<std::int64_t>(run.history.size())) GTEST_SKIP();
-  late.volunteer();
-  late.join();
-  ASSERT_FALSE(late.result->ok());
-  EXPECT_EQ(late.result->error().code, ErrorCode::corrupt);
+  fold::RunState run = run_state();
+  run.checkpoint = run.start->checkpoint;  // as if no later one had been kept
+  run.checkpoint_round = 0;
+
+  Desk desk(hub_, "auditor", folder_.path() + "/late");
+  ModelCopy good(folder_.path() + "/good", desk.blobs);
+  const auto reached = good.catch_up(run);
+  ASSERT_TRUE(reached.ok()) << reached.error().message;
+  EXPECT_EQ(sha256(*store::read_file(reached->string(), 1 << 20)), run.weights);
+
+  const Digest update = run.history[1].update->digest;
+  ASSERT_TRUE(
+      store::write_file_atomic(desk.blobs.path(update).string(), to_bytes("a failing disk")).ok());
+  ModelCopy spoilt(folder_.path() + "/spoilt", desk.blobs);
+  const auto stopped = spoilt.catch_up(run);
+  ASSERT_FALSE(stopped.ok());
+  EXPECT_EQ(stopped.error().code, ErrorCode::corrupt);
+  EXPECT_THAT(stopped.error().message, ::testing::HasSubstr("round 1"));
+
+  run.history[2].weights = sha256(view("what nobody computed"));
+  run.weights = run.history[2].weights;
+  ASSERT_TRUE(desk.blobs.remove(update).ok());
+  ModelCopy contradicted(folder_.path() + "/contradicted", desk.blobs);
+  EXPECT_EQ(contradicted.catch_up(run).error().code, ErrorCode::corrupt);
 }
 
 TEST_F(RolesTest, AnUnknownRunIsSaidAtOnce) {

@@ -254,7 +254,7 @@ inline fold::Recipe tiny_recipe() {
   recipe.rounds = 3;
   recipe.checkpoint_every = 2;
   recipe.min_contributions = 2;
-  recipe.commit_ms = 300;
+  recipe.commit_ms = 3'000;
   recipe.reveal_ms = 1'500;
   recipe.score_ms = 60'000;
   recipe.shards_per_member = 2;
