@@ -107,8 +107,8 @@ TEST_P(Levels, RowOperationsEqualTheScalarLevelBitForBit) {
       y = gates;
       level.softmax_gradient(width, y.data(), width / 2, 0.25f, &peak, &total);
       keep(y), keep({peak, total, level.sum_squares(width, x.data())});
-      y = x;
-      level.rope(tokens, 1, width / 2 * 2, width, d.data(), w.data(), true, y.data());
+      y = d;
+      level.rope(tokens, 1, width / 2 * 2, width, d.data(), x.data(), true, y.data());
       keep(y);
       std::vector<float> m = numbers.some(width), v = numbers.some(width), p = numbers.some(width);
       for (float& square : v) square = square * square;
