@@ -141,7 +141,11 @@ class Audit {
     Result<log::SignedCheckpoint> signed_checkpoint =
         key ? log::open_checkpoint(content->bytes(), *key)
             : Result<log::SignedCheckpoint>(key.error());
-    if (!signed_checkpoint) log_.fault("checkpoint", signed_checkpoint.error().message);
+    // An unsigned size may be any number: nothing is walked for it.
+    if (!signed_checkpoint) {
+      log_.fault("checkpoint", signed_checkpoint.error().message);
+      return false;
+    }
     return true;
   }
 
