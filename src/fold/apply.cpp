@@ -37,9 +37,8 @@ Objection hub_fault(const LogState& state, std::uint64_t index, const Payload& p
     if (payload.kind != "genesis") return "the first entry is not a genesis";
     const Result<Genesis> genesis = parse_genesis(payload);
     if (!genesis) return "genesis: " + genesis.error().message;
-    if (key_id(genesis->key) != payload.author || payload.seq != 0) {
-      return "genesis: not by the key that it names";
-    }
+    // record.h: only an author's record 0 is a genesis, and its key is the author's.
+    HARAMBEE_CHECK(payload.seq == 0 && key_id(genesis->key) == payload.author);
     return std::nullopt;
   }
   if (payload.kind == "genesis") return "a second genesis";
@@ -50,9 +49,7 @@ Objection hub_fault(const LogState& state, std::uint64_t index, const Payload& p
            std::to_string(expected) + " should";
   }
   if (payload.prev != state.prev(payload.author)) return "prev: not the author's last record";
-  if (payload.seq == 0 && payload.kind != "identity") {
-    return "an author's first record is no identity";
-  }
+  HARAMBEE_CHECK((payload.seq == 0) == (payload.kind == "identity"));  // record.h
   if (payload.kind != "tick") return std::nullopt;
   if (payload.author != state.hub) return "a tick that is not the hub's";
   const Result<Tick> tick = parse_tick(payload);

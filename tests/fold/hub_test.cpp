@@ -160,6 +160,11 @@ TEST(Hub, EntriesComeInOrder) {
   const Result<Record> record = genesis->verify(*genesis->own_key());
   EXPECT_EQ(apply(state, 1, *record).effect, Effect::corrupt);
   EXPECT_EQ(apply(state, 0, *record).effect, Effect::applied);
+  const Result<Unverified> identity = parse_envelope(log.entries[1]);
+  const Result<Record> second = identity->verify(*identity->own_key());
+  EXPECT_EQ(apply(state, 2, *second).effect, Effect::corrupt);
+  EXPECT_EQ(apply(state, 0, *second).effect, Effect::corrupt);
+  EXPECT_EQ(apply(state, 1, *second).effect, Effect::applied);
 }
 
 TEST(Hub, TheFrontierIsTheTreeOverTheEntries) {
