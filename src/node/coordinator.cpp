@@ -298,6 +298,7 @@ void Coordinator::trim() {
       if (*ref) static_cast<void>(session_.blobs().remove((*ref)->digest));
     }
   }
+  session_.model().trim(run);
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(session_.options().dir / "residual", error)) {
     const std::string name = entry.path().filename().string();

@@ -73,7 +73,10 @@ Status ModelCopy::take_checkpoint(const fold::RunState& run, const BlobRef& chec
     return fail(ErrorCode::corrupt,
                 "the checkpoint on the log is no file of this model: " + flat.error().message);
   }
-  return store::write_file_atomic(path(checkpoint.digest).string(), *bytes);
+  if (Status kept = store::write_file_atomic(path(checkpoint.digest).string(), *bytes); !kept) {
+    return kept;
+  }
+  return blobs_.remove(checkpoint.digest);  // one copy is enough
 }
 
 Result<fs::path> ModelCopy::catch_up(const fold::RunState& run) {
@@ -110,11 +113,15 @@ Result<fs::path> ModelCopy::catch_up(const fold::RunState& run) {
     }
   }
   if (Status kept = put(*layout, run.weights, *parameters); !kept) return kept.error();
+  for (std::size_t round = *first; round < run.history.size(); ++round) {
+    if (const auto& update = run.history[round].update) {
+      static_cast<void>(blobs_.remove(update->digest));
+    }
+  }
   trim(run);
   return path(run.weights);
 }
 
-// Old files go; a failure to delete is no failure.
 void ModelCopy::trim(const fold::RunState& run) {
   std::set<std::string> keep;
   for (std::size_t round = run.history.size() + 1; round-- > 0 && keep.size() < kKept;) {

@@ -24,7 +24,7 @@ class ModelCopy {
   // `blobs` outlives the copy.
   ModelCopy(std::filesystem::path dir, HubBlobs& blobs);
 
-  // Makes run.weights available here. The run has started.
+  // Makes run.weights available here; the blobs that led to it are deleted. The run has started.
   // corrupt: the bytes that the log names do not lead to the digest that the log names.
   // not_found, unavailable: a blob cannot be had now; try again.
   [[nodiscard]] Result<std::filesystem::path> catch_up(const fold::RunState& run);
@@ -35,13 +35,15 @@ class ModelCopy {
   [[nodiscard]] Result<std::vector<float>> load(const format::ModelLayout& layout,
                                                 const Digest& weights) const;
 
+  // Deletes all but the newest kKept weights on the log. Failing to is no failure.
+  void trim(const fold::RunState& run);
+
   [[nodiscard]] bool has(const Digest& weights) const;
   [[nodiscard]] std::filesystem::path path(const Digest& weights) const;
 
  private:
   [[nodiscard]] Result<std::size_t> nearest(const fold::RunState& run) const;
   [[nodiscard]] Status take_checkpoint(const fold::RunState& run, const BlobRef& checkpoint);
-  void trim(const fold::RunState& run);
 
   std::filesystem::path dir_;
   HubBlobs& blobs_;

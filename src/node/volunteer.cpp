@@ -113,17 +113,13 @@ void Volunteer::trim_states() const {
   }
 }
 
-// Our own deltas of closed rounds, and the updates before the newest, are of no use any more.
+// Our own deltas of closed rounds are of no use any more.
 void Volunteer::trim_blobs() {
   const auto& history = session_.run().history;
   for (std::size_t round = rounds_told_; round < history.size(); ++round) {
     for (const auto& contribution : history[round].contributions) {
       if (contribution.author != session_.me()) continue;
       static_cast<void>(session_.blobs().remove(contribution.delta.digest));
-    }
-    if (round == 0 || !history[round - 1].update) continue;
-    if (session_.model().has(history[round - 1].weights)) {
-      static_cast<void>(session_.blobs().remove(history[round - 1].update->digest));
     }
   }
 }
