@@ -69,7 +69,8 @@ Result<std::optional<Rejection>> Admission::check_name(const Payload& payload) {
   auto taken = order_.run(*name->string());
   if (!taken) return taken.error();
   if (*taken || names_.contains(*name->string())) {
-    return std::optional(Rejection{409, "the name " + *name->string() + " is taken", {}});
+    // Not 409: that is about the author's chain, and sending it again would not help.
+    return std::optional(Rejection{422, "the name " + *name->string() + " is taken", {}});
   }
   return std::optional<Rejection>();
 }

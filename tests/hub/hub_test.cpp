@@ -176,6 +176,30 @@ TEST_F(HubTest, FollowsTheLog) {
   }
 }
 
+TEST_F(HubTest, GivesManyEntriesAtOnceButNoMoreThanAMebibyte) {
+  sequencer->submit(ada.introduce());
+  for (int i = 0; i < 700; ++i) {
+    sequencer->submit(ada.say("note", {{"text", std::string(2000, 'x')}}));
+  }
+  sequencer->run_batch();
+  const auto all = check_log(*shelf);
+  std::vector<Bytes> got;
+  while (got.size() < all.size()) {
+    const std::string answer = body(get("/log?from=" + std::to_string(got.size())));
+    std::size_t at = answer.find("entries " + std::to_string(got.size()) + " ");
+    ASSERT_NE(at, std::string::npos);
+    at = answer.find('\n', at) + 1;
+    EXPECT_LT(answer.size() - at, (1u << 20) + 4096);
+    while (at < answer.size()) {
+      const auto* bytes = reinterpret_cast<const std::uint8_t*>(answer.data()) + at;
+      const std::size_t length = get_u16be(bytes);
+      got.emplace_back(bytes + 2, bytes + 2 + length);
+      at += 2 + length;
+    }
+  }
+  EXPECT_EQ(got, all);
+}
+
 TEST_F(HubTest, ALongPollEndsWhenTheLogGrows) {
   HttpResponse response = hub->handle(request("GET", "/log?from=1&wait=99999999"));
   auto* wait = std::get_if<Wait>(&response.body);

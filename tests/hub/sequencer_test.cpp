@@ -187,14 +187,14 @@ TEST_F(SequencerTest, ARunNameIsTakenOnce) {
   EXPECT_EQ(order->run("shakespeare")->value().id, run.id);
   const Payload second = ben.draft("run", {{"name", "shakespeare"}});
   const Rejection no = refused(ben.sign(second));
-  EXPECT_EQ(no.status, 409);
+  EXPECT_EQ(no.status, 422);
   EXPECT_FALSE(no.expected_seq.has_value()) << "the chain is not at fault";
   for (const char* bad : {"", "Upper", "../x", "a b", "-x"}) {
     EXPECT_EQ(refused(ben.sign(ben.draft("run", {{"name", bad}}))).status, 400) << bad;
   }
   accepted(ben.say("run", {{"name", "another"}}));
   open();
-  EXPECT_EQ(refused(ada.sign(ada.draft("run", {{"name", "another"}}))).status, 409);
+  EXPECT_EQ(refused(ada.sign(ada.draft("run", {{"name", "another"}}))).status, 422);
 }
 
 TEST_F(SequencerTest, BlobsOfLoggedRecordsAreExpected) {
