@@ -40,42 +40,36 @@ static_assert(kKeepMax <= (1u << kCountBits), "counts of chunks that are not ful
       std::min<std::uint64_t>(kChunk, parameters - chunk * std::uint64_t{kChunk}));
 }
 
-// Bits are packed from the least significant bit of each byte up.
+// Bits are packed from the least significant bit of each byte up. Appends to `out`, whose size is
+// only right again after finish().
 class BitWriter {
  public:
-  explicit BitWriter(Bytes& out) : out_(out) {}
-  // `value` has no bits beyond `count` ≤ 32.
+  explicit BitWriter(Bytes& out) : out_(out), at_(out.size()) {}
+  // `value` has no bits beyond `count` ≤ 56.
   void put(std::uint64_t value, unsigned count) {
+    if (at_ + sizeof held_ > out_.size()) [[unlikely]]
+      grow();
     held_ |= value << bits_;
     bits_ += count;
-    if (bits_ >= 32) flush_word();
+    std::memcpy(out_.data() + at_, &held_, sizeof held_);
+    at_ += bits_ / 8;
+    held_ >>= bits_ & ~7u;
+    bits_ &= 7;
   }
-  // `ones` one-bits and a zero.
-  void put_unary(std::uint32_t ones) {
-    for (; ones >= 31; ones -= 31) put(0x7FFF'FFFF, 31);
-    put((std::uint64_t{1} << ones) - 1, ones + 1);
+  // `ones` one-bits, a zero, then `count` bits of `value`, count ≤ 15.
+  void put_rice(std::uint32_t ones, std::uint64_t value, unsigned count) {
+    for (; ones > 40; ones -= 40) put((std::uint64_t{1} << 40) - 1, 40);
+    put(((std::uint64_t{1} << ones) - 1) | (value << (ones + 1)), ones + 1 + count);
   }
-  // Fills the last byte with zeros.
-  void finish() {
-    while (bits_ > 0) {
-      out_.push_back(static_cast<std::uint8_t>(held_));
-      held_ >>= 8;
-      bits_ -= std::min(bits_, 8u);
-    }
-  }
+  // The last byte is filled with zeros.
+  void finish() { out_.resize(at_ + (bits_ + 7) / 8); }
 
  private:
-  void flush_word() {
-    const std::size_t at = out_.size();
-    out_.resize(at + 4);
-    const auto word = static_cast<std::uint32_t>(held_);
-    std::memcpy(out_.data() + at, &word, 4);
-    held_ >>= 32;
-    bits_ -= 32;
-  }
+  void grow() { out_.resize(2 * out_.size() + 4'096); }
   Bytes& out_;
+  std::size_t at_;
   std::uint64_t held_ = 0;
-  unsigned bits_ = 0;  // < 32 between calls
+  unsigned bits_ = 0;  // < 8 between calls
 };
 static_assert(std::endian::native == std::endian::little, "words are stored as they are");
 
@@ -83,6 +77,7 @@ static_assert(std::endian::native == std::endian::little, "words are stored as t
 class BitReader {
  public:
   BitReader(View bytes, std::uint64_t position) : bytes_(bytes), position_(position) {}
+  [[nodiscard]] View bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t position() const { return position_; }
   [[nodiscard]] bool overrun() const { return position_ > 8 * std::uint64_t{bytes_.size()}; }
 

@@ -4,6 +4,7 @@
 #include "exact/codec.h"
 #include "exact/container.h"
 #include "exact/math.h"
+#include "exact/rice.h"
 
 namespace harambee::exact {
 namespace {
@@ -46,59 +47,6 @@ const char* describe(Flaw flaw) {
   return "";
 }
 
-// The kept values of one chunk, as they are read one after another.
-struct SparseReader {
-  BitReader& bits;
-  const unsigned rice;
-  const unsigned fixed;  // bits of a value after its unary quotient
-  const std::uint32_t length;
-  const std::int32_t level[2];  // low, high
-  Delta::Chunk& out;
-  std::uint32_t next = 0;  // the first place that may follow
-  std::uint32_t highs = 0;
-  bool outside = false;  // a place was not below `length`
-
-  void take(std::uint32_t i, std::uint32_t quotient, std::uint64_t rest) {
-    const std::uint64_t mask = (std::uint64_t{1} << rice) - 1;
-    const std::uint32_t place = next + (quotient << rice) + static_cast<std::uint32_t>(rest & mask);
-    outside |= place >= length;
-    const auto negative = static_cast<std::int32_t>((rest >> rice) & 1);
-    const auto high = static_cast<std::uint32_t>((rest >> (rice + 1)) & 1);
-    highs += high;
-    const std::int32_t value = level[high];
-    out.place[i] = static_cast<std::uint16_t>(place);
-    out.value[i] = (value ^ -negative) + negative;
-    next = place + 1;
-  }
-
-  void one(std::uint32_t i) {
-    const std::uint32_t quotient = bits.take_unary(kChunk);
-    outside |= quotient > kChunk;
-    take(i, std::min(quotient, kChunk), bits.take(fixed));
-  }
-
-  // Four values out of one 56-bit window; false, and nothing is read, if they need more.
-  bool four(std::uint32_t i) {
-    std::uint64_t word = bits.peek();
-    const std::uint64_t fixed_mask = (std::uint64_t{1} << fixed) - 1;
-    std::uint32_t quotient[4];
-    std::uint64_t rest[4];
-    std::uint32_t used = 0;
-    for (int j = 0; j < 4; ++j) {
-      quotient[j] = static_cast<std::uint32_t>(std::countr_one(word));
-      if (quotient[j] > 40) return false;
-      word >>= quotient[j] + 1;
-      rest[j] = word & fixed_mask;
-      word >>= fixed;
-      used += quotient[j] + 1 + fixed;
-    }
-    if (used > 56) return false;
-    bits.skip(used);
-    for (std::uint32_t j = 0; j < 4; ++j) take(i + j, quotient[j], rest[j]);
-    return true;
-  }
-};
-
 Flaw read_sparse(BitReader& bits, const Form& form, std::uint32_t length, std::uint32_t low,
                  Delta::Chunk& out) {
   const bool two_level = form.kind == Kind::two_level;
@@ -110,25 +58,18 @@ Flaw read_sparse(BitReader& bits, const Form& form, std::uint32_t length, std::u
     count = bits.take(container::kCountBits);
     if (count == 0 || count >= most) return Flaw::count;
   }
-  SparseReader reader{.bits = bits,
-                      .rice = form.rice,
-                      .fixed = form.rice + (two_level ? 2 : 1),
-                      .length = length,
-                      .level = {static_cast<std::int32_t>(low), static_cast<std::int32_t>(high)},
-                      .out = out};
-  std::uint32_t i = 0;
-  while (i + 4 <= count) {
-    if (reader.four(i)) {
-      i += 4;
-    } else {
-      reader.one(i++);
-    }
-  }
-  while (i < count) reader.one(i++);
-  if (reader.outside) return Flaw::place;
+  const rice::Form values{
+      .parameter = form.rice,
+      .two_level = two_level,
+      .length = length,
+      .level = {static_cast<std::int32_t>(low), static_cast<std::int32_t>(high)}};
+  const rice::Read read = rice::read_values(bits.bytes(), bits.position(), values, count,
+                                            out.place.data(), out.value.data());
+  bits.skip(read.position - bits.position());
+  if (read.outside) return Flaw::place;
   out.size = count;
   // Both levels are used, or there is one.
-  return (high != 0) == (reader.highs != 0) && reader.highs < count ? Flaw::none : Flaw::level;
+  return (high != 0) == (read.highs != 0) && read.highs < count ? Flaw::none : Flaw::level;
 }
 
 void push(Delta::Chunk& out, std::uint32_t place, std::int32_t value) {

@@ -89,6 +89,7 @@ struct Encoder::Output {
   float unit = 0;           // 2^exponent
   unsigned rice = 0;
   bool zero = false;  // nothing is large enough to be sent
+  Step step;
 };
 
 Encoder::Encoder(const Codec& codec, std::uint64_t parameters)
@@ -97,7 +98,7 @@ Encoder::Encoder(const Codec& codec, std::uint64_t parameters)
   const std::uint64_t chunks = (parameters + kChunk - 1) / kChunk;
   scales_.reserve(chunks);
   if (codec_.sparse()) {
-    kept_.reserve(std::min<std::uint64_t>(chunks * codec_.keep, parameters));
+    kept_.reserve(std::min<std::uint64_t>(chunks * codec_.keep, parameters) + kChunk);
     place_.resize(kChunk + kernels::kPlaceSlack);
     bits_.resize(kChunk);
   } else {
@@ -207,8 +208,8 @@ std::uint32_t Encoder::add_dense(std::span<const float> chunk, Scale& scale) con
   return largest;
 }
 
-void Encoder::write_sparse(const Scale& scale, const std::uint16_t* kept, std::span<float> chunk,
-                           Output& out) const {
+void Encoder::write_sparse(const Scale& scale, const std::uint16_t* kept, std::size_t at,
+                           std::span<float> chunk, Output& out) const {
   std::uint32_t low = mantissa_of(scale.low, out.inverse_unit);
   std::uint32_t high = mantissa_of(scale.high, out.inverse_unit);
   const bool two_level = codec_.kind == Kind::two_level;
@@ -225,23 +226,30 @@ void Encoder::write_sparse(const Scale& scale, const std::uint16_t* kept, std::s
   const float low_value = static_cast<float>(low) * out.unit;
   const float high_value = static_cast<float>(high) * out.unit;
   const std::uint32_t rest_mask = (1u << out.rice) - 1;
+  const unsigned fixed = out.rice + (two_level ? 2 : 1);
+  float* weights = out.step.weights.empty() ? nullptr : out.step.weights.data() + at;
   std::uint32_t next = 0;
   for (std::uint32_t i = 0; i < scale.kept; ++i) {
+    // The next chunk's places lie scattered in memory: ask for them while this chunk is written.
+    const std::uint32_t ahead = kChunk + (kept[i + scale.kept] & kPlaceMask);
+    __builtin_prefetch(chunk.data() + ahead, 1);
+    if (weights) __builtin_prefetch(weights + ahead, 1);
     const std::uint32_t place = kept[i] & kPlaceMask;
     const std::uint32_t gap = place - next;
     const std::uint32_t negative = kept[i] >> 15;
     const std::uint32_t is_high = high != 0 && (kept[i] & kHigh) ? 1 : 0;
     next = place + 1;
-    out.bits.put_unary(gap >> out.rice);
-    const std::uint32_t rest = (gap & rest_mask) | (negative << out.rice);
-    out.bits.put(two_level ? rest | (is_high << (out.rice + 1)) : rest,
-                 out.rice + (two_level ? 2 : 1));
-    const float value = is_high ? high_value : low_value;
-    chunk[place] -= negative ? -value : value;
+    const std::uint32_t rest =
+        (gap & rest_mask) | (negative << out.rice) | (is_high << (out.rice + 1));
+    out.bits.put_rice(gap >> out.rice, rest, fixed);
+    const float magnitude = is_high ? high_value : low_value;
+    const float value = negative ? -magnitude : magnitude;
+    chunk[place] -= value;
+    if (weights) weights[place] += out.step.factor * value;
   }
 }
 
-void Encoder::write_dense(const Scale& scale, std::span<float> chunk, Output& out) {
+void Encoder::write_dense(const Scale& scale, std::size_t at, std::span<float> chunk, Output& out) {
   const std::uint32_t mantissa = out.zero ? 0 : mantissa_of(scale.low, out.inverse_unit);
   out.bits.put(mantissa, container::kMantissaBits);
   if (mantissa == 0) return;
@@ -267,13 +275,18 @@ void Encoder::write_dense(const Scale& scale, std::span<float> chunk, Output& ou
       out.bits.put(static_cast<std::uint32_t>(code_[i]) & ((1u << width) - 1), width);
     }
   }
+  float* weights = out.step.weights.empty() ? nullptr : out.step.weights.data() + at;
   for (std::uint32_t i = 0; i < n; ++i) {
-    if (code_[i] != 0) chunk[i] -= static_cast<float>(code_[i]) * step;
+    if (code_[i] == 0) continue;
+    const float value = static_cast<float>(code_[i]) * step;
+    chunk[i] -= value;
+    if (weights) weights[i] += out.step.factor * value;
   }
 }
 
-Bytes Encoder::finish(const Digest& base, std::span<float> residual) {
+Bytes Encoder::finish(const Digest& base, std::span<float> residual, const Step& step) {
   HARAMBEE_CHECK(residual.size() == parameters_);
+  HARAMBEE_CHECK(step.weights.empty() || step.weights.size() == parameters_);
   HARAMBEE_CHECK(scales_.size() == (parameters_ + kChunk - 1) / kChunk);
   double largest = 0;
   for (const Scale& scale : scales_) {
@@ -286,8 +299,6 @@ Bytes Encoder::finish(const Digest& base, std::span<float> residual) {
 
   const unsigned rice = codec_.sparse() ? container::rice_parameter(codec_.keep) : 0;
   Bytes blob = to_bytes(container::kMagic);
-  blob.reserve(container::kHeaderBytes + scales_.size() * 8 + kept_.size() * (rice + 5) / 8 +
-               (codec_.sparse() ? 0 : parameters_));
   blob.push_back(static_cast<std::uint8_t>(codec_.kind));
   blob.push_back(container::kVersion);
   put_u16le(blob, static_cast<std::uint16_t>(codec_.keep));
@@ -296,24 +307,25 @@ Bytes Encoder::finish(const Digest& base, std::span<float> residual) {
   put_u16le(blob, 0);
   blob.insert(blob.end(), base.bytes.begin(), base.bytes.end());
 
+  blob.reserve(container::kHeaderBytes + scales_.size() * 8 + kept_.size() * (rice + 5) / 8 +
+               (codec_.sparse() ? 0 : parameters_));
   Output out{.bits = BitWriter(blob),
              .inverse_unit = zero ? 0 : power_of_two(-exponent),
              .unit = zero ? 0 : static_cast<float>(power_of_two(exponent)),
              .rice = rice,
-             .zero = zero};
+             .zero = zero,
+             .step = step};
+  kept_.resize(kept_.size() + codec_.keep);  // for the look ahead
   const std::uint16_t* kept = kept_.data();
   for (std::size_t c = 0; c < scales_.size(); ++c) {
-    const auto chunk = residual.subspan(c * kChunk, chunk_length(parameters_, c));
-    if (codec_.sparse()) {
-      write_sparse(scales_[c], kept, chunk, out);
-      kept += scales_[c].kept;
-      // The next chunk's places lie scattered in memory; ask for them early.
-      for (std::uint32_t i = 0; c + 1 < scales_.size() && i < scales_[c + 1].kept; ++i) {
-        __builtin_prefetch(chunk.data() + kChunk + (kept[i] & kPlaceMask), 1);
-      }
-    } else {
-      write_dense(scales_[c], chunk, out);
+    const std::size_t at = c * kChunk;
+    const auto chunk = residual.subspan(at, chunk_length(parameters_, c));
+    if (!codec_.sparse()) {
+      write_dense(scales_[c], at, chunk, out);
+      continue;
     }
+    write_sparse(scales_[c], kept, at, chunk, out);
+    kept += scales_[c].kept;
   }
   out.bits.finish();
   return blob;
@@ -330,7 +342,7 @@ Result<Bytes> encode(const Codec& codec, const Digest& base, std::span<float> re
     const std::size_t n = std::min<std::size_t>(kChunk, residual.size() - at);
     if (Status added = encoder.add(residual.subspan(at, n)); !added) return added.error();
   }
-  return encoder.finish(base, residual);
+  return encoder.finish(base, residual, {});
 }
 
 }  // namespace harambee::exact

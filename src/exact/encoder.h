@@ -20,8 +20,13 @@ class Encoder {
 
   // The next chunk of the residual, in order. limit: NaN or beyond kMagnitudeMax.
   [[nodiscard]] Status add(std::span<const float> chunk);
+  // What was sent, applied at once: weights ← weights + factor · value, as add_scaled() does.
+  struct Step {
+    float factor = 0;
+    std::span<float> weights;  // empty: nothing is applied
+  };
   // After all chunks. `residual` holds the numbers given to add().
-  [[nodiscard]] Bytes finish(const Digest& base, std::span<float> residual);
+  [[nodiscard]] Bytes finish(const Digest& base, std::span<float> residual, const Step& step);
 
  private:
   struct Scale {
@@ -37,9 +42,10 @@ class Encoder {
   std::uint32_t find_candidates(std::span<const float> chunk, std::uint32_t keep);
   void keep_largest(std::span<const float> chunk, std::uint32_t keep, Scale& scale);
   void split_levels(std::span<const float> chunk, Scale& scale);
-  void write_sparse(const Scale& scale, const std::uint16_t* kept, std::span<float> chunk,
-                    Output& out) const;
-  void write_dense(const Scale& scale, std::span<float> chunk, Output& out);
+  // `at`: the chunk's first parameter.
+  void write_sparse(const Scale& scale, const std::uint16_t* kept, std::size_t at,
+                    std::span<float> chunk, Output& out) const;
+  void write_dense(const Scale& scale, std::size_t at, std::span<float> chunk, Output& out);
 
   Codec codec_;
   std::uint64_t parameters_;

@@ -8,6 +8,12 @@
 #include "exact/math.h"
 
 namespace harambee::exact {
+namespace {
+
+// θ + (−α)·û and θ − α·û are the same bits: negation is exact.
+float step_factor(const Decimal& outer_rate) { return -to_float(outer_rate); }
+
+}  // namespace
 
 Result<Bytes> close_round(const Codec& down, const Decimal& outer_rate, const Digest& base,
                           std::span<const Delta> accepted, RunNumbers& state) {
@@ -32,17 +38,11 @@ Result<Bytes> close_round(const Codec& down, const Decimal& outer_rate, const Di
     if (Status added = encoder.add(chunk); !added) return added.error();
     at += length;
   }
-  Bytes blob = encoder.finish(base, residual);
-  // From here on the coordinator is a follower: it reads what it wrote.
-  Result<Delta> update = Delta::parse(blob, parameters, down, base);
-  HARAMBEE_CHECK(update.ok());
-  apply_update(*update, outer_rate, state.weights);
-  return blob;
+  return encoder.finish(base, residual, {step_factor(outer_rate), state.weights});
 }
 
 void apply_update(const Delta& update, const Decimal& outer_rate, std::span<float> weights) {
-  // w + (−α)·û and w − α·û are the same bits: negation is exact.
-  add_scaled(update, -to_float(outer_rate), weights);
+  add_scaled(update, step_factor(outer_rate), weights);
 }
 
 Digest floats_digest(std::span<const float> values) {

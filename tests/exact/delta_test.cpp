@@ -129,8 +129,7 @@ TEST(Delta, EveryByteValueInTheHeaderIsChecked) {
 TEST(Delta, RefusesWhatIsNotCanonical) {
   const Codec codec = codec_of(Kind::sign, 2);  // Rice parameter 10
   const auto value = [](container::BitWriter& bits, std::uint32_t gap, bool negative) {
-    bits.put_unary(gap >> 10);
-    bits.put((gap & 1'023) | (negative ? 1u << 10 : 0), 11);
+    bits.put_rice(gap >> 10, (gap & 1'023) | (negative ? 1u << 10 : 0), 11);
   };
   const auto refused = [&](int exponent, const std::function<void(container::BitWriter&)>& chunk) {
     return why_refused(handmade(codec, 4'000, exponent, chunk), 4'000, codec);
@@ -201,8 +200,7 @@ TEST(Delta, RefusesLevelsThatAreNotUsed) {
                                   bits.put(high, 16);
                                   bits.put(1, 1);
                                   for (const unsigned level : {first, second}) {
-                                    bits.put_unary(0);
-                                    bits.put(level << 11, 12);
+                                    bits.put_rice(0, level << 11, 12);
                                   }
                                 }),
                        10, codec);

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "exact/math.h"
+#include "exact/rice.h"
 #include "tests/exact/numbers.h"
 
 namespace harambee::exact {
@@ -141,6 +142,36 @@ TEST_P(Kernels, Quantise) {
         EXPECT_EQ(fast, slow);
       }
     }
+  }
+}
+
+TEST_P(Kernels, RiceCodes) {
+  Rng rng = rng_of("rice");
+  for (int trial = 0; trial < 2'000; ++trial) {
+    rice::Form form;
+    form.parameter = static_cast<unsigned>(rng.below(12));
+    form.two_level = rng.below(2) == 1;
+    form.length = 4'096;
+    form.level[0] = 3;
+    form.level[1] = 40'000;
+    // Sometimes long runs of ones, sometimes a stream that ends too early.
+    Bytes stream(rng.below(600));
+    const std::uint64_t density = rng.below(4);
+    for (std::uint8_t& byte : stream) {
+      byte = static_cast<std::uint8_t>(rng.next());
+      for (std::uint64_t i = 0; i < density; ++i) byte |= static_cast<std::uint8_t>(rng.next());
+    }
+    const auto count = static_cast<std::uint32_t>(rng.below(300));
+    const std::uint64_t position = rng.below(20);
+    std::vector<std::uint16_t> places(count), slow_places(count);
+    std::vector<std::int32_t> values(count), slow_values(count);
+    const rice::Read fast =
+        rice::read_values(stream, position, form, count, places.data(), values.data());
+    const rice::Read slow = rice::reference::read_values(stream, position, form, count,
+                                                         slow_places.data(), slow_values.data());
+    ASSERT_EQ(fast, slow);
+    ASSERT_EQ(places, slow_places);
+    ASSERT_EQ(values, slow_values);
   }
 }
 

@@ -1,0 +1,39 @@
+// One value after another: the reference, and the rare long values of the fast loop (rice.cpp).
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+#include "exact/container.h"
+#include "exact/rice.h"
+
+namespace harambee::exact::rice {
+
+struct State {
+  container::BitReader bits;
+  std::uint64_t next =
+      0;  // the first place that may follow; never wraps: 2048 · 4097 · 2^11 < 2^64
+  std::uint32_t highs = 0;
+};
+
+inline void read_one(State& state, const Form& form, std::uint16_t& place, std::int32_t& value) {
+  // More ones than a chunk has places lead outside of it, however many there are.
+  const std::uint64_t quotient = std::min(state.bits.take_unary(kChunk), kChunk);
+  const std::uint32_t rest = state.bits.take(form.fixed());
+  const std::uint64_t at =
+      state.next + (quotient << form.parameter) + (rest & ((1u << form.parameter) - 1));
+  const bool negative = (rest >> form.parameter) & 1;
+  const bool high = form.two_level && ((rest >> (form.parameter + 1)) & 1);
+  state.highs += high;
+  state.next = at + 1;
+  place = static_cast<std::uint16_t>(at);
+  value = negative ? -form.level[high] : form.level[high];
+}
+
+// Places ascend, so the last one tells whether any was outside.
+inline Read finish(const State& state, const Form& form) {
+  return {state.bits.position(), state.highs, state.next > form.length};
+}
+
+}  // namespace harambee::exact::rice

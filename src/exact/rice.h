@@ -1,0 +1,35 @@
+// Reading the kept values of one sparse chunk (spec/delta.md), twice: one by one as the page says,
+// and in groups, compiled for each instruction set. Internal to this room.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+
+namespace harambee::exact::rice {
+
+struct Form {
+  unsigned parameter = 0;      // bits of a gap's rest
+  bool two_level = false;      // each value ends with a level bit
+  std::uint32_t length = 0;    // parameters of the chunk
+  std::int32_t level[2] = {};  // lower, upper mantissa
+
+  [[nodiscard]] unsigned fixed() const { return parameter + (two_level ? 2 : 1); }
+};
+
+struct Read {
+  std::uint64_t position = 0;  // the first bit that was not read
+  std::uint32_t highs = 0;     // values of the upper level
+  bool outside = false;        // a place was not below `length`; places and values mean nothing
+  bool operator==(const Read&) const = default;
+};
+
+// Reads `count` values from bit `position` of `stream` on, zeros beyond its end.
+[[nodiscard]] Read read_values(View stream, std::uint64_t position, const Form& form,
+                               std::uint32_t count, std::uint16_t* place, std::int32_t* value);
+namespace reference {
+[[nodiscard]] Read read_values(View stream, std::uint64_t position, const Form& form,
+                               std::uint32_t count, std::uint16_t* place, std::int32_t* value);
+}  // namespace reference
+
+}  // namespace harambee::exact::rice
