@@ -117,7 +117,13 @@ Exit serve(const AgentOptions& options, const char* role, Ui& ui, const Run& run
   ui.event({{"event", "begin"}, {"role", role}, {"url", options.url}, {"key", key}, {"dir", dir}});
   Result<node::Stats> stats = run(*std::move(role_or), wire, clock, Show(ui, role));
   ui.progress_done();
-  if (!stats) return ui.fail(stats.error(), advice_for(stats.error(), dir));
+  if (!stats) {
+    Advice advice = advice_for(stats.error(), dir);
+    bool trainer =
+        stats.error().code == ErrorCode::unavailable || stats.error().code == ErrorCode::invalid;
+    if (trainer) return ui.fail(kTrainerFailed, stats.error().message, advice);
+    return ui.fail(stats.error(), advice);
+  }
   nlohmann::json done = {{"event", stop_requested() ? "stopped" : "done"},
                          {"key", key},
                          {"rounds", stats->rounds},

@@ -67,6 +67,20 @@ void show_progress(const node::RunOpenOptions::Progress& at, Pace& pace, Ui& ui)
   ui.progress(text, 10'000);
 }
 
+Exit failed(const Error& error, const std::string& stage, const std::string& dir, Ui& ui) {
+  std::string kept = "what was done so far is in " + dir;
+  std::string todo = "the same command again goes on from there";
+  if (error.code == ErrorCode::cancelled) return ui.fail(error, {kept, todo});
+  if (stage == "warm" && is_trainers(error)) {
+    return ui.fail(kTrainerFailed, error.message,
+                   {kept, "look at " + dir + "/work/trainer.log; " + todo});
+  }
+  if (error.code == ErrorCode::conflict) {
+    return ui.fail(error, {kept, "choose another --name, or another --dir"});
+  }
+  return ui.fail(error, {kept, todo});
+}
+
 }  // namespace
 
 Exit run_open(const RunOpenOptions& options, Ui& ui) {
@@ -79,7 +93,11 @@ Exit run_open(const RunOpenOptions& options, Ui& ui) {
   Result<SecretKey> key = load_or_make_key(key_file, ui);
   if (!key) return ui.fail(key.error());
   Pace pace;
-  open->progress = [&](const node::RunOpenOptions::Progress& at) { show_progress(at, pace, ui); };
+  std::string stage;
+  open->progress = [&](const node::RunOpenOptions::Progress& at) {
+    stage = at.stage;
+    show_progress(at, pace, ui);
+  };
   open->note = [&](const std::string& text) { ui.note(text); };
   net::CurlOptions curl;
   curl.cancel = &stop_flag();
@@ -87,10 +105,7 @@ Exit run_open(const RunOpenOptions& options, Ui& ui) {
   SystemClock clock;
   Result<node::OpenedRun> opened = node::open_run(wire, clock, *key, *open);
   ui.progress_done();
-  if (!opened) {
-    return ui.fail(opened.error(), {"what was done so far is in " + open->dir,
-                                    "the same command again goes on from there"});
-  }
+  if (!opened) return failed(opened.error(), stage, open->dir, ui);
   ui.line(fmt::format("run {} is open: {} parameters, {} of text in {} shards, {} held out",
                       ui.bold(opened->url), human_count(opened->parameters),
                       human_bytes(opened->train_bytes), opened->shards,

@@ -41,6 +41,12 @@ class SystemClock final : public Clock {
 // --trainer cut at spaces (quotes group), or harambee-trainer beside this program, with --simd.
 [[nodiscard]] Result<std::vector<std::string>> trainer_command(const Common& common);
 [[nodiscard]] unsigned threads(const Common& common);
+// Of errors that came while a trainer was at work: it crashed, hung, or broke the protocol
+// (node/trainer_process.h).
+[[nodiscard]] inline bool is_trainers(const Error& error) {
+  return error.code == ErrorCode::unavailable || error.code == ErrorCode::invalid ||
+         error.code == ErrorCode::refused;
+}
 
 // A rate and the time left from looks at counters: "1,234 records/s, 12s left". Each unit has its
 // own pace, so that work of two kinds may take turns.

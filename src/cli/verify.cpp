@@ -180,6 +180,11 @@ Exit verify(const VerifyVerbOptions& options, Ui& ui) {
   std::error_code ignored;
   std::filesystem::remove_all(prepared->options.work_dir, ignored);
   if (!report) {
+    bool training = stage == "start" || stage == "retrain" || stage == "rescore";
+    if (training && is_trainers(report.error())) {
+      return ui.fail(kTrainerFailed, report.error().message,
+                     {"", "try the trainer: harambee conformance -- harambee-trainer"});
+    }
     return ui.fail(report.error(),
                    {"blobs that were fetched and are right", "run the same command again"});
   }

@@ -60,6 +60,8 @@ class Opening {
 
     if (Status done = ensure_run(); !done) return done.error();
     if (Status done = ensure_start(); !done) return done.error();
+    std::error_code ignored;
+    fs::remove_all(dir_ / "work", ignored);
     return result();
   }
 

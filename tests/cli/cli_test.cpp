@@ -243,6 +243,23 @@ TEST_F(CliTest, AFolderWithoutAModelCannotWrite) {
   EXPECT_EQ(run({"generate", in("model"), "--prompt", "a"}).exit, kBadInput);
 }
 
+TEST_F(CliTest, ATrainerThatDoesNotKeepTheProtocolHasItsOwnCode) {
+  std::string url;
+  auto hub = start_hub("hub", url);
+  write("text/a.txt", [] {
+    std::string text;
+    for (int i = 0; i < 20'000; ++i) text += std::to_string(i * 7919) + " ";
+    return text;
+  }());
+  for (const char* trainer : {"false", "no-such-program", "echo hello"}) {
+    Outcome outcome = run({"run", "open", "--hub", url, "--text", in("text"), "--dir", in("open"),
+                           "--trainer", trainer});
+    EXPECT_EQ(outcome.exit, kTrainerFailed) << trainer << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("trainer.log")) << trainer;
+  }
+  EXPECT_EQ(run({"conformance", "--", "false"}).exit, kTrainerFailed);
+}
+
 TEST_F(CliTest, ARunThatTheHubDoesNotHave) {
   std::string url;
   auto hub = start_hub("hub", url);
