@@ -44,13 +44,13 @@ void ScaleAdd(float* r, float beta, const float* u, std::size_t n) {
 
 std::uint32_t MaxBits(const float* x, std::uint32_t n) {
   const hn::ScalableTag<std::int32_t> d;
-  const auto* bits = reinterpret_cast<const std::int32_t*>(x);
+  const hn::RebindToFloat<decltype(d)> df;
   const std::uint32_t lanes = static_cast<std::uint32_t>(hn::Lanes(d));
   const auto magnitude = hn::Set(d, static_cast<std::int32_t>(kMagnitudeBits));
   auto most = hn::Zero(d);
   std::uint32_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    most = hn::Max(most, hn::And(hn::LoadU(d, bits + i), magnitude));
+    most = hn::Max(most, hn::And(hn::BitCast(d, hn::LoadU(df, x + i)), magnitude));
   }
   const auto vector = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(d, most)));
   const std::uint32_t rest = reference::max_bits(x + i, n - i);
@@ -59,13 +59,14 @@ std::uint32_t MaxBits(const float* x, std::uint32_t n) {
 
 // Eight comparisons as one byte, for vectors of four lanes or more.
 template <class D>
-std::size_t StoreComparisons(D d, const std::int32_t* bits, hn::Vec<D> magnitude, hn::Vec<D> below,
+std::size_t StoreComparisons(D d, const float* x, hn::Vec<D> magnitude, hn::Vec<D> below,
                              hn::Vec<D>& most, std::uint8_t* map) {
   const std::size_t lanes = hn::Lanes(d);
-  const auto m = hn::And(hn::LoadU(d, bits), magnitude);
+  const hn::RebindToFloat<D> df;
+  const auto m = hn::And(hn::BitCast(d, hn::LoadU(df, x)), magnitude);
   most = hn::Max(most, m);
   if (lanes >= 8) return hn::StoreMaskBits(d, hn::Gt(m, below), map);
-  const auto next = hn::And(hn::LoadU(d, bits + lanes), magnitude);
+  const auto next = hn::And(hn::BitCast(d, hn::LoadU(df, x + lanes)), magnitude);
   most = hn::Max(most, next);
   std::uint8_t low[8], high[8];  // StoreMaskBits may write 8 bytes
   hn::StoreMaskBits(d, hn::Gt(m, below), low);
@@ -80,7 +81,6 @@ std::uint32_t AtLeast(const float* x, std::uint32_t n, std::uint32_t threshold,
                       std::uint32_t* place, std::uint32_t* largest) {
   const hn::ScalableTag<std::int32_t> d;
   if (hn::Lanes(d) < 4) return reference::at_least(x, n, threshold, place, largest);
-  const auto* bits = reinterpret_cast<const std::int32_t*>(x);
   const auto magnitude = hn::Set(d, static_cast<std::int32_t>(kMagnitudeBits));
   const auto below = hn::Set(d, static_cast<std::int32_t>(threshold) - 1);
   auto most = hn::Zero(d);
@@ -92,7 +92,7 @@ std::uint32_t AtLeast(const float* x, std::uint32_t n, std::uint32_t threshold,
     std::size_t bytes = 0;
     for (; i + 64 <= n && i < from + kMapBits; i += 64) {
       for (const std::size_t end = bytes + 8; bytes < end;) {
-        const std::int32_t* at = bits + from + 8 * bytes;
+        const float* at = x + from + 8 * bytes;
         bytes += StoreComparisons(d, at, magnitude, below, most, map + bytes);
       }
     }
@@ -113,7 +113,7 @@ std::uint32_t AtLeast(const float* x, std::uint32_t n, std::uint32_t threshold,
   }
   *largest = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(d, most)));
   for (; i < n; ++i) {
-    const std::uint32_t m = static_cast<std::uint32_t>(bits[i]) & kMagnitudeBits;
+    const std::uint32_t m = std::bit_cast<std::uint32_t>(x[i]) & kMagnitudeBits;
     if (m >= threshold) place[count++] = i;
     if (m > *largest) *largest = m;
   }
@@ -122,12 +122,13 @@ std::uint32_t AtLeast(const float* x, std::uint32_t n, std::uint32_t threshold,
 
 std::uint32_t CountAtLeast(const std::uint32_t* bits, std::uint32_t n, std::uint32_t threshold) {
   const hn::ScalableTag<std::int32_t> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
   const std::uint32_t lanes = static_cast<std::uint32_t>(hn::Lanes(d));
   const auto below = hn::Set(d, static_cast<std::int32_t>(threshold) - 1);
   std::uint32_t count = 0;
   std::uint32_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    const auto x = hn::LoadU(d, reinterpret_cast<const std::int32_t*>(bits + i));
+    const auto x = hn::BitCast(d, hn::LoadU(du, bits + i));
     count += static_cast<std::uint32_t>(hn::CountTrue(d, hn::Gt(x, below)));
   }
   return count + reference::count_at_least(bits + i, n - i, threshold);
