@@ -308,12 +308,13 @@ DemoView Rounds::view() const {
 void Rounds::draw() {
   if (!world_.ui.terminal()) return;
   Ui& ui = world_.ui;
-  ui.block(block_lines(view(), [&](Mood mood, const std::string& text) {
+  const auto lines = block_lines(view(), [&](Mood mood, const std::string& text) {
     if (mood == Mood::good) return ui.green(text);
     if (mood == Mood::bad) return ui.yellow(text);
     if (mood == Mood::gone) return ui.dim(text);
     return text;
-  }));
+  });
+  ui.block(lines);
 }
 
 }  // namespace harambee::cli

@@ -30,19 +30,28 @@ std::string left_text(const DemoView& view) {
   return view.seconds_left ? fmt::format("about {} left", human_seconds(*view.seconds_left)) : "";
 }
 
+// 80 columns: name 13, state 24, then numbers under the words of kHeader.
+constexpr const char* kHeader =
+    "                state                     step     loss    tok/s   credits";
+
+std::string shorten(const std::string& text, std::size_t width) {
+  return text.size() <= width ? text : text.substr(0, width - 2) + "..";
+}
+
 std::string row_line(const VolunteerRow& row, const Paint& paint) {
-  const std::string who = fmt::format("  {:<13}", row.name);
-  const std::string state = paint(row.mood, fmt::format("{:<24.24}", row.state));
-  if (row.mood == Mood::gone || row.steps == 0) return who + state;
-  return fmt::format(
-      "{}{} step {:>2}/{:<2} loss {:<7} {:>6} tok/s {:>9} cr", who, state, row.step, row.steps,
-      row.loss_nanos > 0 ? human_nats(row.loss_nanos) : "-",
-      human_count(static_cast<std::uint64_t>(std::max<std::int64_t>(0, row.tokens_per_second))),
-      fmt::format("{:.3f}", static_cast<double>(row.credit_micros) / 1e6));
+  const std::string who = fmt::format("  {:<13} ", row.name);
+  if (row.mood == Mood::gone) return who + paint(row.mood, row.state);
+  const std::string state = paint(row.mood, fmt::format("{:<24}", shorten(row.state, 24)));
+  if (row.steps == 0) return who + state;
+  const auto speed = static_cast<std::uint64_t>(std::max<std::int64_t>(0, row.tokens_per_second));
+  return fmt::format("{}{} {:>3}/{:<2} {:>7} {:>8} {:>9.3f}", who, state, row.step, row.steps,
+                     row.loss_nanos > 0 ? human_nats(row.loss_nanos) : "-",
+                     speed > 0 ? human_count(speed) : "-",
+                     static_cast<double>(row.credit_micros) / 1e6);
 }
 
 std::string bytes_text(const DemoView& view) {
-  return fmt::format("sent {} a volunteer; data-parallel would have sent {}: {}",
+  return fmt::format("sent by each: {}; by data-parallel training: {}; {}",
                      human_bytes(view.sent_bytes), human_bytes(view.data_parallel_bytes),
                      fewer(view.data_parallel_bytes, view.sent_bytes));
 }
@@ -64,6 +73,7 @@ std::vector<std::string> block_lines(const DemoView& view, const Paint& paint) {
                               std::min(view.round + 1, view.rounds), view.rounds, view.phase,
                               left_text(view)));
   lines.push_back("  " + loss_text(view));
+  lines.push_back(paint(Mood::gone, kHeader));
   for (const VolunteerRow& row : view.rows) lines.push_back(row_line(row, paint));
   lines.push_back("  " + bytes_text(view));
   return lines;

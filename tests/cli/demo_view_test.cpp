@@ -29,19 +29,34 @@ DemoView some_view() {
 
 TEST(DemoView, OneLineAVolunteerAndWhatItCosts) {
   const auto lines = block_lines(some_view(), no_paint());
-  ASSERT_EQ(lines.size(), 5u);
+  ASSERT_EQ(lines.size(), 6u);
   EXPECT_THAT(lines[0], HasSubstr("round 13/80"));
   EXPECT_THAT(lines[0], HasSubstr("1m 23s left"));
   EXPECT_THAT(lines[1], HasSubstr("held-out loss 2.4312"));
-  EXPECT_THAT(lines[2], HasSubstr("step  4/7"));
-  EXPECT_THAT(lines[2], HasSubstr("3,120 tok/s"));
-  EXPECT_THAT(lines[2], HasSubstr("0.912 cr"));
-  EXPECT_THAT(lines[3], HasSubstr("excluded"));
-  EXPECT_THAT(lines[4], HasSubstr("1,055 times fewer"));
+  EXPECT_THAT(lines[3], HasSubstr("training"));
+  EXPECT_THAT(lines[3], HasSubstr("4/7"));
+  EXPECT_THAT(lines[3], HasSubstr("2.4511"));
+  EXPECT_THAT(lines[3], HasSubstr("3,120"));
+  EXPECT_THAT(lines[3], HasSubstr("0.912"));
+  EXPECT_THAT(lines[4], HasSubstr("excluded"));
+  EXPECT_THAT(lines[5], HasSubstr("1,055 times fewer"));
 }
 
 TEST(DemoView, FitsAnOrdinaryTerminal) {
-  for (const auto& line : block_lines(some_view(), no_paint())) EXPECT_LE(line.size(), 100u);
+  DemoView view = some_view();
+  view.rows[0].state = "taking the weights of the round";
+  view.loss_now_nanos.reset();
+  for (const auto& line : block_lines(view, no_paint())) EXPECT_LT(line.size(), 80u) << line;
+}
+
+TEST(DemoView, NumbersStandUnderTheirWords) {
+  const auto lines = block_lines(some_view(), no_paint());
+  const auto ends_with = [](const std::string& line, const std::string& word) {
+    return line.find(word) + word.size();
+  };
+  EXPECT_EQ(ends_with(lines[2], "credits"), ends_with(lines[3], "0.912"));
+  EXPECT_EQ(ends_with(lines[2], "tok/s"), ends_with(lines[3], "3,120"));
+  EXPECT_EQ(ends_with(lines[2], "loss"), ends_with(lines[3], "2.4511"));
 }
 
 TEST(DemoView, SaysAPlainLineARound) {
@@ -54,7 +69,7 @@ TEST(DemoView, SaysAPlainLineARound) {
 TEST(DemoView, NeverDividesByNothing) {
   EXPECT_EQ(fewer(100, 0), "-");
   EXPECT_EQ(fewer(0, 100), "-");
-  EXPECT_EQ(block_lines(DemoView{}, no_paint()).size(), 3u);
+  EXPECT_EQ(block_lines(DemoView{}, no_paint()).size(), 4u);
 }
 
 }  // namespace
