@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Outcome;
 using testing::Program;
 
@@ -35,10 +36,11 @@ class CliTest : public ::testing::Test {
     fs::create_directories(fs::path(in(name)).parent_path());
     std::ofstream(in(name), std::ios::binary) << text;
   }
-  std::unique_ptr<Program> start_hub(const std::string& data, std::string& url) {
+  std::unique_ptr<Program> start_hub(const std::string& data, std::string& url,
+                                     const std::string& port = "0") {
     auto hub = std::make_unique<Program>(
-        home_,
-        std::vector<std::string>{"hub", "--data", in(data), "--listen", "127.0.0.1:0", "--json"});
+        home_, std::vector<std::string>{"hub", "--data", in(data), "--listen", "127.0.0.1:" + port,
+                                        "--json"});
     url = nlohmann::json::parse(hub->first_line()).at("url");
     return hub;
   }
@@ -241,6 +243,18 @@ TEST_F(CliTest, AFolderWithoutAModelCannotWrite) {
   EXPECT_EQ(run({"generate", in("nowhere"), "--prompt", "a"}).exit, kNotFound);
   write("model/config.json", "{\"hidden_size\":-1}");
   EXPECT_EQ(run({"generate", in("model"), "--prompt", "a"}).exit, kBadInput);
+}
+
+TEST_F(CliTest, AnotherLogAtTheSameAddressIsSaid) {
+  std::string url, again;
+  auto hub = start_hub("first", url);
+  EXPECT_THAT(run({"status", url + "/runs/x"}).err, Not(HasSubstr("another log")));
+  hub->interrupt();
+  static_cast<void>(hub->wait());
+  hub = start_hub("second", again, url.substr(url.rfind(':') + 1));
+  ASSERT_EQ(again, url);
+  EXPECT_THAT(run({"status", url + "/runs/x"}).err, HasSubstr("another log"));
+  EXPECT_THAT(run({"status", url + "/runs/x"}).err, Not(HasSubstr("another log")));
 }
 
 TEST_F(CliTest, ATrainerThatDoesNotKeepTheProtocolHasItsOwnCode) {
