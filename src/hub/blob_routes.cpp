@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -12,6 +13,7 @@ namespace harambee::hub {
 namespace {
 
 constexpr std::int64_t kFinishMsMax = 600'000;  // hashing and fsync of a large upload
+constexpr unsigned kLanesMax = 16;              // senders of one blob at the same time
 constexpr std::uint64_t kDiscardBytesMax = 1 << 20;
 constexpr const char* kForever = "public, max-age=31536000, immutable";
 
@@ -102,13 +104,26 @@ struct BlobRoutes::State {
   State(Limits limits, Order& order, Shelf& shelf, BlobShelf& blobs, std::function<void()> wake)
       : limits(limits), order(order), shelf(shelf), blobs(blobs), wake(std::move(wake)) {}
 
-  bool begin(const Digest& digest) {
+  // A free lane of the blob: lane 0 if there is a choice, and only that to resume in.
+  std::optional<unsigned> begin(const Digest& digest, bool resume) {
     const std::lock_guard lock(mutex);
-    return uploading.insert(digest).second;
+    auto& lanes = uploading[digest];
+    const unsigned lanes_max = resume ? 1 : kLanesMax;
+    for (unsigned lane = 0; lane < lanes_max; ++lane) {
+      if (lanes.insert(lane).second) return lane;
+    }
+    return std::nullopt;
   }
-  void end(const Digest& digest) {
+  void end(const Digest& digest, unsigned lane) {
+    if (lane != 0) blobs.drop_upload(digest, lane);
     const std::lock_guard lock(mutex);
-    uploading.erase(digest);
+    const auto lanes = uploading.find(digest);
+    lanes->second.erase(lane);
+    if (lanes->second.empty()) uploading.erase(lanes);
+  }
+  bool busy(const Digest& digest) {
+    const std::lock_guard lock(mutex);
+    return uploading.contains(digest);
   }
   void work();
   void later(std::function<void()> job) {
@@ -127,7 +142,7 @@ struct BlobRoutes::State {
 
   std::mutex mutex;
   std::condition_variable changed;
-  std::set<Digest> uploading;
+  std::map<Digest, std::set<unsigned>> uploading;  // lanes in use
   std::deque<std::function<void()>> jobs;
   bool stopping = false;
   std::thread worker;  // reads uploads back and syncs them, away from the I/O thread
@@ -150,18 +165,18 @@ void BlobRoutes::State::work() {
 
 namespace {
 
-// One PUT. While it lives no other upload of the digest is taken.
+// One PUT, in a lane that is its own while it lives.
 template <typename State>
 class UploadSink : public BodySink {
  public:
-  UploadSink(std::shared_ptr<State> state, const Digest& digest, ContentRange range)
-      : claim_(std::make_shared<Claim>(std::move(state), digest)),
+  UploadSink(std::shared_ptr<State> state, const Digest& digest, unsigned lane, ContentRange range)
+      : claim_(std::make_shared<Claim>(std::move(state), digest, lane)),
         range_(range),
         offset_(range.range.first) {}
 
   Status write(View bytes) override {
     if (bytes.empty()) return ok();
-    auto written = claim_->state->blobs.upload(claim_->digest, offset_, bytes);
+    auto written = claim_->state->blobs.upload(claim_->digest, claim_->lane, offset_, bytes);
     if (written) offset_ += bytes.size();
     return written;
   }
@@ -177,7 +192,7 @@ class UploadSink : public BodySink {
     // answer, so that whoever has the answer may try again.
     State& state = *claim_->state;
     state.later([claim = std::move(claim_), outcome, total = range_.total]() mutable {
-      Status status = claim->state->blobs.finish_upload(claim->digest, total);
+      Status status = claim->state->blobs.finish_upload(claim->digest, claim->lane, total);
       claim.reset();
       const std::lock_guard lock(outcome->mutex);
       outcome->status = std::move(status);
@@ -206,13 +221,14 @@ class UploadSink : public BodySink {
 
  private:
   struct Claim {
-    Claim(std::shared_ptr<State> state, const Digest& digest)
-        : state(std::move(state)), digest(digest) {}
-    ~Claim() { state->end(digest); }
+    Claim(std::shared_ptr<State> state, const Digest& digest, unsigned lane)
+        : state(std::move(state)), digest(digest), lane(lane) {}
+    ~Claim() { state->end(digest, lane); }
     Claim(const Claim&) = delete;
     Claim& operator=(const Claim&) = delete;
     std::shared_ptr<State> state;
     Digest digest;
+    unsigned lane;
   };
   std::shared_ptr<Claim> claim_;
   ContentRange range_;
@@ -286,8 +302,9 @@ HttpResponse BlobRoutes::upload_state(std::string_view name) {
   const auto digest = Digest::from_hex(name);
   if (!digest) return HttpResponse::error(400, "a blob's name is 64 lower-case hex digits");
   const auto size = state_->blobs.size(*digest);
-  return with(offset_answer(200, size ? *size : state_->blobs.upload_offset(*digest)),
-              "Cache-Control", "no-store");
+  // While somebody else is writing there is nothing to resume: the whole goes in another lane.
+  const std::uint64_t part = state_->busy(*digest) ? 0 : state_->blobs.upload_offset(*digest);
+  return with(offset_answer(200, size.value_or(part)), "Cache-Control", "no-store");
 }
 
 BodyPlan BlobRoutes::plan_put(std::string_view name, const HttpRequest& head) {
@@ -329,12 +346,14 @@ BodyPlan BlobRoutes::plan_put(std::string_view name, const HttpRequest& head) {
   if (!space || *space < state_->limits.free_bytes_min + range.range.count) {
     return refuse(HttpResponse::error(503, "the hub's disk is nearly full; try later"));
   }
-  if (!state_->begin(*digest)) {
+  const bool whole = range.range.count == range.total;
+  const auto lane = state_->begin(*digest, !whole);
+  if (!lane) {
     return refuse(with(HttpResponse::error(409, "another upload of this blob is under way"),
                        "Retry-After", "1"));
   }
-  // From here the claim releases it.
-  auto sink = std::make_shared<UploadSink<State>>(state_, *digest, range);
+  // From here the sink's claim gives the lane back.
+  auto sink = std::make_shared<UploadSink<State>>(state_, *digest, *lane, range);
   const std::uint64_t there = state_->blobs.upload_offset(*digest);
   if (range.range.first != 0 && range.range.first != there) {
     return refuse(

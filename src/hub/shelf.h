@@ -32,20 +32,25 @@ class Shelf {
   [[nodiscard]] virtual Result<std::uint64_t> free_bytes() = 0;
 };
 
-// Blobs with resumable uploads. Thread-safe, but one upload of a digest at a time (the caller's
-// business).
+// Blobs with resumable uploads. Uploads of one blob may run side by side in lanes, so that nobody
+// can stand in another's way; lane 0 is kept when its sender goes away, and can be resumed.
+// Thread-safe, but one sender per lane (the caller's business).
 class BlobShelf : public Blobs {
  public:
   [[nodiscard]] virtual std::optional<std::uint64_t> size(const Digest& digest) = 0;
   [[nodiscard]] virtual std::optional<std::string> path(const Digest& digest) = 0;
-  // Bytes of an unfinished upload that are there already.
+  // Bytes of an unfinished upload in lane 0 that are there already.
   [[nodiscard]] virtual std::uint64_t upload_offset(const Digest& digest) = 0;
   // Writes at the end of the unfinished upload; conflict when `offset` is not its end, except
   // that offset 0 starts it afresh.
-  [[nodiscard]] virtual Status upload(const Digest& digest, std::uint64_t offset, View bytes) = 0;
+  [[nodiscard]] virtual Status upload(const Digest& digest, unsigned lane, std::uint64_t offset,
+                                      View bytes) = 0;
   // Reads the upload back, compares its digest, makes it durable and visible. invalid: another
   // digest or size; the upload is thrown away.
-  [[nodiscard]] virtual Status finish_upload(const Digest& digest, std::uint64_t size) = 0;
+  [[nodiscard]] virtual Status finish_upload(const Digest& digest, unsigned lane,
+                                             std::uint64_t size) = 0;
+  // Throws an unfinished upload away.
+  virtual void drop_upload(const Digest& digest, unsigned lane) = 0;
 };
 
 }  // namespace harambee::hub

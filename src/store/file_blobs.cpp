@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 #include "store/descriptor.h"
 #include "store/file.h"
@@ -66,28 +68,32 @@ class FileBlobs : public hub::BlobShelf {
   std::optional<std::string> path(const Digest& digest) override { return blob_path(digest); }
 
   std::uint64_t upload_offset(const Digest& digest) override {
-    return file_size(part_path(digest)).value_or(0);
+    return file_size(part_path(digest, 0)).value_or(0);
   }
 
-  Status upload(const Digest& digest, std::uint64_t offset, View bytes) override {
-    const std::string path = part_path(digest);
+  Status upload(const Digest& digest, unsigned lane, std::uint64_t offset, View bytes) override {
+    const std::string path = part_path(digest, lane);
     const int fresh = offset == 0 ? O_TRUNC : 0;
     Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | fresh, 0644));
     if (!file) return os_error("open", path);
-    if (offset != 0 && upload_offset(digest) != offset) {
-      return fail(ErrorCode::conflict,
-                  "the upload continues at byte " + std::to_string(upload_offset(digest)));
+    const std::uint64_t end = file_size(path).value_or(0);
+    if (end != offset) {
+      return fail(ErrorCode::conflict, "the upload continues at byte " + std::to_string(end));
     }
     return write_all(file, bytes, offset, path);
   }
 
-  Status finish_upload(const Digest& digest, std::uint64_t size) override {
-    const std::string part = part_path(digest);
+  void drop_upload(const Digest& digest, unsigned lane) override {
+    ::unlink(part_path(digest, lane).c_str());
+  }
+
+  Status finish_upload(const Digest& digest, unsigned lane, std::uint64_t size) override {
+    const std::string part = part_path(digest, lane);
     Descriptor file(::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (!file) return os_error("open", part);
     auto found = hash_file(file, part);
     if (!found) return found.error();
-    const std::uint64_t there = upload_offset(digest);
+    const std::uint64_t there = file_size(part).value_or(0);
     if (*found != digest || there != size) {
       ::unlink(part.c_str());
       return invalid("the " + std::to_string(there) + " uploaded bytes have digest " +
@@ -107,8 +113,9 @@ class FileBlobs : public hub::BlobShelf {
     const std::string name = digest.hex();
     return dir_ + "/blobs/" + name.substr(0, 2) + "/" + name;
   }
-  [[nodiscard]] std::string part_path(const Digest& digest) const {
-    return dir_ + "/uploads/" + digest.hex() + ".part";
+  [[nodiscard]] std::string part_path(const Digest& digest, unsigned lane) const {
+    const std::string suffix = lane == 0 ? ".part" : "." + std::to_string(lane) + ".lane";
+    return dir_ + "/uploads/" + digest.hex() + suffix;
   }
 
   std::string dir_;
@@ -117,11 +124,24 @@ class FileBlobs : public hub::BlobShelf {
 
 }  // namespace
 
+namespace {
+
+// Lanes cannot be resumed: what a crash left of them is of no use.
+void remove_lanes(const std::string& uploads) {
+  std::error_code ignored;
+  for (const auto& file : std::filesystem::directory_iterator(uploads, ignored)) {
+    if (file.path().extension() == ".lane") std::filesystem::remove(file.path(), ignored);
+  }
+}
+
+}  // namespace
+
 Result<std::unique_ptr<hub::BlobShelf>> open_file_blobs(const std::string& dir,
                                                         std::uint64_t bytes_max) {
   for (const char* folder : {"/blobs", "/uploads"}) {
     if (auto made = make_folders(dir + folder); !made) return made.error();
   }
+  remove_lanes(dir + "/uploads");
   return std::unique_ptr<hub::BlobShelf>(std::make_unique<FileBlobs>(dir, bytes_max));
 }
 

@@ -38,13 +38,13 @@ class MemoryBlobs : public hub::BlobShelf {
 
   std::uint64_t upload_offset(const Digest& digest) override {
     const std::lock_guard lock(mutex_);
-    const auto found = parts_.find(digest);
+    const auto found = parts_.find({digest, 0});
     return found == parts_.end() ? 0 : found->second.size();
   }
 
-  Status upload(const Digest& digest, std::uint64_t offset, View bytes) override {
+  Status upload(const Digest& digest, unsigned lane, std::uint64_t offset, View bytes) override {
     const std::lock_guard lock(mutex_);
-    Bytes& part = parts_[digest];
+    Bytes& part = parts_[{digest, lane}];
     if (offset == 0) part.clear();
     if (offset != part.size()) {
       return fail(ErrorCode::conflict,
@@ -54,10 +54,10 @@ class MemoryBlobs : public hub::BlobShelf {
     return ok();
   }
 
-  Status finish_upload(const Digest& digest, std::uint64_t size) override {
+  Status finish_upload(const Digest& digest, unsigned lane, std::uint64_t size) override {
     const std::lock_guard lock(mutex_);
-    Bytes part = std::move(parts_[digest]);
-    parts_.erase(digest);
+    Bytes part = std::move(parts_[{digest, lane}]);
+    parts_.erase({digest, lane});
     const Digest found = sha256(part);
     if (found != digest || part.size() != size) {
       return invalid("the " + std::to_string(part.size()) + " uploaded bytes have digest " +
@@ -67,10 +67,15 @@ class MemoryBlobs : public hub::BlobShelf {
     return ok();
   }
 
+  void drop_upload(const Digest& digest, unsigned lane) override {
+    const std::lock_guard lock(mutex_);
+    parts_.erase({digest, lane});
+  }
+
  private:
   mutable std::mutex mutex_;
   std::map<Digest, Bytes> blobs_;
-  std::map<Digest, Bytes> parts_;
+  std::map<std::pair<Digest, unsigned>, Bytes> parts_;
 };
 
 }  // namespace

@@ -284,18 +284,39 @@ TEST_F(HubTest, ChecksUploadHeaders) {
   EXPECT_EQ(put(expect_blob(std::string(1001, 'x')), std::string(1001, 'x')).status, 413);
 }
 
-TEST_F(HubTest, OneUploadOfABlobAtATime) {
+TEST_F(HubTest, NobodyStandsInTheWayOfAnUpload) {
   const Digest digest = expect_blob("hello");
   const HttpRequest question = request("PUT", "/blobs/" + digest.hex(), to_bytes("hello"));
+  const std::string state = "/uploads/" + digest.hex();
   {
-    const BodyPlan first = hub->plan(question);
-    ASSERT_NE(first.sink, nullptr);
-    ASSERT_TRUE(first.sink->write(view("hel")).ok());
-    EXPECT_EQ(put(digest, "hello").status, 409);
+    const BodyPlan slow = hub->plan(question);
+    ASSERT_NE(slow.sink, nullptr);
+    ASSERT_TRUE(slow.sink->write(view("hel")).ok());
+    EXPECT_EQ(header(get(state), "Upload-Offset"), "0") << "nothing to resume while he writes";
+    EXPECT_EQ(put(digest, "lo", "bytes 3-4/5").status, 409) << "nor can it be taken from him";
+    EXPECT_EQ(put(digest, "hellO").status, 422);
   }
-  // The first sender went away: what came can be continued.
-  EXPECT_EQ(header(get("/uploads/" + digest.hex()), "Upload-Offset"), "3");
-  EXPECT_EQ(put(digest, "lo", "bytes 3-4/5").status, 201);
+  // He went away: what came can be continued, whatever others sent meanwhile.
+  EXPECT_EQ(header(get(state), "Upload-Offset"), "3");
+  {
+    const BodyPlan slow = hub->plan(question);
+    ASSERT_TRUE(slow.sink->write(view("evi")).ok());
+    EXPECT_EQ(put(digest, "hello").status, 201);
+  }
+  EXPECT_EQ(body(get("/blobs/" + digest.hex())), "hello");
+}
+
+TEST_F(HubTest, LimitsTheSendersOfOneBlob) {
+  const Digest digest = expect_blob("hello");
+  const HttpRequest question = request("PUT", "/blobs/" + digest.hex(), to_bytes("hello"));
+  std::vector<BodyPlan> plans;
+  for (int i = 0; i < 16; ++i) plans.push_back(hub->plan(question));
+  EXPECT_NE(plans.back().sink, nullptr);
+  const BodyPlan one_more = hub->plan(question);
+  ASSERT_TRUE(one_more.refusal.has_value());
+  EXPECT_EQ(one_more.refusal->status, 409);
+  plans.clear();
+  EXPECT_EQ(put(digest, "hello").status, 201);
 }
 
 TEST_F(HubTest, GivesRanges) {

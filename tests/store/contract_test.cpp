@@ -244,20 +244,20 @@ TEST_P(BlobsTest, TakesTheEmptyBlob) {
   ASSERT_TRUE(blobs->put(digest(""), {}).ok());
   EXPECT_EQ(blobs->get(digest(""))->size(), 0u);
   auto again = open();
-  ASSERT_TRUE(blobs->finish_upload(digest(""), 0).ok());
+  ASSERT_TRUE(blobs->finish_upload(digest(""), 0, 0).ok());
 }
 
 TEST_P(BlobsTest, UploadsInPieces) {
   auto blobs = open();
   const Digest name = digest("hello world");
-  ASSERT_TRUE(blobs->upload(name, 0, view("hello")).ok());
+  ASSERT_TRUE(blobs->upload(name, 0, 0, view("hello")).ok());
   if (GetParam().keeps) blobs = open();
   EXPECT_EQ(blobs->upload_offset(name), 5u);
   EXPECT_FALSE(blobs->has(name)) << "not visible before it is whole";
-  EXPECT_EQ(blobs->upload(name, 4, view("x")).error().code, ErrorCode::conflict);
-  EXPECT_EQ(blobs->upload(name, 6, view("x")).error().code, ErrorCode::conflict);
-  ASSERT_TRUE(blobs->upload(name, 5, view(" world")).ok());
-  ASSERT_TRUE(blobs->finish_upload(name, 11).ok());
+  EXPECT_EQ(blobs->upload(name, 0, 4, view("x")).error().code, ErrorCode::conflict);
+  EXPECT_EQ(blobs->upload(name, 0, 6, view("x")).error().code, ErrorCode::conflict);
+  ASSERT_TRUE(blobs->upload(name, 0, 5, view(" world")).ok());
+  ASSERT_TRUE(blobs->finish_upload(name, 0, 11).ok());
   EXPECT_EQ(*blobs->get(name), to_bytes("hello world"));
   EXPECT_EQ(blobs->upload_offset(name), 0u);
 }
@@ -265,22 +265,38 @@ TEST_P(BlobsTest, UploadsInPieces) {
 TEST_P(BlobsTest, StartsAnUploadAfresh) {
   auto blobs = open();
   const Digest name = digest("new");
-  ASSERT_TRUE(blobs->upload(name, 0, view("old and long")).ok());
-  ASSERT_TRUE(blobs->upload(name, 0, view("new")).ok());
-  EXPECT_TRUE(blobs->finish_upload(name, 3).ok());
+  ASSERT_TRUE(blobs->upload(name, 0, 0, view("old and long")).ok());
+  ASSERT_TRUE(blobs->upload(name, 0, 0, view("new")).ok());
+  EXPECT_TRUE(blobs->finish_upload(name, 0, 3).ok());
+}
+
+TEST_P(BlobsTest, LanesDoNotDisturbEachOther) {
+  auto blobs = open();
+  const Digest name = digest("good");
+  ASSERT_TRUE(blobs->upload(name, 0, 0, view("ev")).ok());
+  ASSERT_TRUE(blobs->upload(name, 1, 0, view("go")).ok());
+  ASSERT_TRUE(blobs->upload(name, 0, 2, view("il")).ok());
+  ASSERT_TRUE(blobs->upload(name, 1, 2, view("od")).ok());
+  ASSERT_TRUE(blobs->upload(name, 2, 0, view("gone")).ok());
+  blobs->drop_upload(name, 2);
+  EXPECT_EQ(blobs->finish_upload(name, 0, 4).error().code, ErrorCode::invalid);
+  EXPECT_TRUE(blobs->finish_upload(name, 1, 4).ok());
+  EXPECT_EQ(*blobs->get(name), to_bytes("good"));
+  EXPECT_EQ(blobs->finish_upload(name, 2, 4).error().code, ErrorCode::invalid);
+  EXPECT_TRUE(blobs->has(name));
 }
 
 TEST_P(BlobsTest, ThrowsAWrongUploadAway) {
   auto blobs = open();
   const Digest name = digest("good");
-  ASSERT_TRUE(blobs->upload(name, 0, view("evil")).ok());
-  EXPECT_EQ(blobs->finish_upload(name, 4).error().code, ErrorCode::invalid);
+  ASSERT_TRUE(blobs->upload(name, 0, 0, view("evil")).ok());
+  EXPECT_EQ(blobs->finish_upload(name, 0, 4).error().code, ErrorCode::invalid);
   EXPECT_FALSE(blobs->has(name));
   EXPECT_EQ(blobs->upload_offset(name), 0u);
-  ASSERT_TRUE(blobs->upload(name, 0, view("good")).ok());
-  EXPECT_EQ(blobs->finish_upload(name, 5).error().code, ErrorCode::invalid) << "another size";
-  ASSERT_TRUE(blobs->upload(name, 0, view("good")).ok());
-  EXPECT_TRUE(blobs->finish_upload(name, 4).ok());
+  ASSERT_TRUE(blobs->upload(name, 0, 0, view("good")).ok());
+  EXPECT_EQ(blobs->finish_upload(name, 0, 5).error().code, ErrorCode::invalid) << "another size";
+  ASSERT_TRUE(blobs->upload(name, 0, 0, view("good")).ok());
+  EXPECT_TRUE(blobs->finish_upload(name, 0, 4).ok());
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, BlobsTest,
