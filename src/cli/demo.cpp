@@ -15,13 +15,14 @@
 #include "cli/demo_world.h"
 #include "cli/recipe_file.h"
 #include "cli/verbs.h"
+#include "node/text.h"
 #include "store/file.h"
 
 namespace harambee::cli {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kTextMbMax = "4";
+constexpr std::uint64_t kTextMbMax = 4;
 
 std::string resume_command(const DemoOptions& options) {
   return fmt::format("harambee demo --dir {} --resume", options.dir);
@@ -44,6 +45,16 @@ unsigned cores_of(const DemoOptions& options) {
   return options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
 }
 
+// Said at once, not after the hub was started.
+Status check_text(const std::vector<std::string>& paths) {
+  node::TextOptions text;
+  text.paths = paths;
+  text.bytes_max = kTextMbMax * 1'000'000;
+  text.stop = [] { return stop_requested(); };
+  auto shards = node::read_text(text, fold::default_recipe().model.context);
+  return shards ? ok() : Status(shards.error());
+}
+
 Result<DemoState> fresh_state(const DemoOptions& options, const DemoPaths& paths, Ui& ui) {
   DemoState state;
   state.request.volunteers = options.volunteers;
@@ -56,9 +67,12 @@ Result<DemoState> fresh_state(const DemoOptions& options, const DemoPaths& paths
   if (state.text.empty()) {
     return fail(ErrorCode::not_found, "no text found to train on: name some with --text PATH");
   }
+  if (const Status readable = check_text(state.text); !readable) return readable.error();
   ui.progress("measuring this machine", 0);
   auto speed =
-      measure_speed({{}, paths.compute(), &stop_flag()}, options.volunteers, cores_of(options));
+      measure_speed({{}, paths.probe(), &stop_flag()}, options.volunteers, cores_of(options));
+  std::error_code ignored;
+  fs::remove_all(paths.probe(), ignored);
   ui.progress_done();
   if (!speed) return speed.error();
   state.speed = *speed;
@@ -97,7 +111,8 @@ Advice advice_for(const DemoOptions& options, const Error& error, bool begun) {
                         "it, --fresh deletes it and begins anew (--dir {})",
                         options.dir)};
   }
-  if (!begun) return {"", ""};
+  if (!begun && error.code == ErrorCode::cancelled) return {"", "run the same command again"};
+  if (!begun) return {"", "mend that, then run the same command again"};
   return {fmt::format("the log, the weights and every volunteer's state, in {}", options.dir),
           fmt::format("`{}` goes on", resume_command(options))};
 }
@@ -142,7 +157,7 @@ Status open_run(World& world) {
                                         "--coordinator", world.key("coordinator").hex(),
                                         "--validator",   world.key("validator").hex(),
                                         "--threads",     fmt::format("{}", world.state.speed.cores),
-                                        "--text-mb-max", kTextMbMax};
+                                        "--text-mb-max", fmt::format("{}", kTextMbMax)};
   for (const std::string& path : world.state.text) {
     arguments.insert(arguments.end(), {"--text", path});
   }

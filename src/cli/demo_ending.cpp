@@ -184,6 +184,9 @@ Result<DemoSummary> Ending::run() {
   summary_.run_url = world_.run_url();
   summary_.seconds = world_.seconds_spent();
   judge_promises(summary_, *run, world_.plan, names);
+  if (!world_.state.kill_done && world_.plan.parts.size() > 1) {
+    summary_.broken.push_back("no volunteer was killed in mid-round");
+  }
   return summary_;
 }
 

@@ -39,6 +39,8 @@ fold::Recipe demo_recipe(const DemoRequest& request, const std::vector<Part>& pa
   recipe.gate.rows = 16;
   recipe.gate.report = 48;
   recipe.checkpoint_every = 10;
+  // All of the text is trained on: each member has its share of the shards.
+  recipe.shards_per_member = std::max<std::int64_t>(1, kDemoShards / std::ssize(parts));
   recipe.min_contributions = std::min<std::int64_t>(2, honest(parts));
   // Waiting for one who was killed must be possible, and must not take for ever.
   const double tokens =

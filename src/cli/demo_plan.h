@@ -21,6 +21,7 @@ inline constexpr unsigned kDemoRoundsByTimeMax = 110;  // about 1/density: more 
 inline constexpr std::int64_t kDemoWarmStepsMin = 40;
 inline constexpr unsigned kDemoSeconds = 255;  // of the promised 300, on two cores
 inline constexpr std::int64_t kDemoTickMs = 250;
+inline constexpr std::int64_t kDemoShards = 64;  // what `run open` cuts the text into
 
 // One volunteer of the show and what happens to it.
 struct Part {

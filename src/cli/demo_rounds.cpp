@@ -78,7 +78,9 @@ Rounds::Rounds(World& world) : world_(world) {
     stats_[part.name] = read_stats(world_.paths.role(part.name));
   }
   world_.on_event = [this](const auto& name, const auto& event) { heard(name, event); };
-  world_.on_end = [this](const auto& name, const auto& end, auto) { ended(name, end); };
+  world_.on_end = [this](const auto& name, const auto& end, auto restart_ms) {
+    ended(name, end, restart_ms.has_value());
+  };
 }
 
 Rounds::~Rounds() {
@@ -178,10 +180,14 @@ void Rounds::heard(const std::string& name, const nlohmann::json& event) {
   take(stats_[name], event);
 }
 
-void Rounds::ended(const std::string& name, const ChildEnd& end) {
+void Rounds::ended(const std::string& name, const ChildEnd& end, bool comes_back) {
   if (part_named(world_.plan.parts, name) == nullptr) return;
-  stats_[name].state = end.clean() ? "finished" : "started again";
+  stats_[name].state = end.clean() ? "finished" : comes_back ? "started again" : "gone";
   stats_[name].step = 0;
+  // Who was excluded is told so and goes; that is in the news already.
+  if (end.clean() || comes_back || end.code == kRefused || stop_requested()) return;
+  world_.say(fmt::format("{} has ended with {} too often and is left alone; its log: {}", name,
+                         end.describe(), world_.paths.log(name).string()));
 }
 
 void Rounds::news_of(const Part& part, const fold::RunState& run) {

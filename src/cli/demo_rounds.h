@@ -46,7 +46,7 @@ class Rounds {
   void draw();
   [[nodiscard]] Status check_progress();
   void heard(const std::string& name, const nlohmann::json& event);
-  void ended(const std::string& name, const ChildEnd& end);
+  void ended(const std::string& name, const ChildEnd& end, bool comes_back);
 
   World& world_;
   std::map<std::string, VolunteerStats> stats_;

@@ -81,16 +81,16 @@ DirKind kind_of(const fs::path& dir) {
   std::error_code failed;
   if (fs::exists(dir / "demo.json", failed)) return DirKind::demo;
   if (!fs::exists(dir, failed) || fs::is_empty(dir, failed)) return DirKind::empty;
-  // A start that was stopped before it wrote its state has left a lock and nothing else.
+  const DemoPaths ours{dir};
   for (const auto& entry : fs::directory_iterator(dir, failed)) {
-    if (entry.path().filename() != "demo.lock") return DirKind::foreign;
+    if (entry.path() != ours.lock() && entry.path() != ours.probe()) return DirKind::foreign;
   }
   return failed ? DirKind::foreign : DirKind::empty;
 }
 
 Status delete_demo(const DemoPaths& paths) {
-  std::vector<fs::path> ours = {paths.hub(),     paths.logs(),   paths.recipe(), paths.follow(),
-                                paths.compute(), paths.verify(), paths.model()};
+  std::vector<fs::path> ours = {paths.hub(),   paths.logs(),    paths.recipe(), paths.follow(),
+                                paths.probe(), paths.compute(), paths.verify(), paths.model()};
   for (const char* role : {"maintainer", "coordinator", "validator"}) {
     ours.push_back(paths.role(role));
   }

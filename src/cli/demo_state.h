@@ -52,13 +52,15 @@ struct DemoPaths {
   [[nodiscard]] std::filesystem::path role(const std::string& name) const { return dir / name; }
   [[nodiscard]] std::filesystem::path recipe() const { return dir / "recipe.toml"; }
   [[nodiscard]] std::filesystem::path follow() const { return dir / "follow"; }
+  [[nodiscard]] std::filesystem::path probe() const { return dir / "probe"; }
   [[nodiscard]] std::filesystem::path compute() const { return dir / "baselines"; }
   [[nodiscard]] std::filesystem::path verify() const { return dir / "verify"; }
   [[nodiscard]] std::filesystem::path model() const { return dir / "model"; }
 };
 
 enum class DirKind { empty, demo, foreign };
-// empty: not there, or nothing in it. demo: our demo.json is in it. foreign: something else is.
+// empty: not there, or nothing in it but what a start leaves that was stopped at once. demo: our
+// demo.json is in it. foreign: something else is.
 [[nodiscard]] DirKind kind_of(const std::filesystem::path& dir);
 // Deletes what the demo made in DIR and nothing else; DIR itself stays.
 [[nodiscard]] Status delete_demo(const DemoPaths& paths);

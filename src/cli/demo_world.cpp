@@ -38,6 +38,30 @@ bool essential(const std::string& name) {
   return name == "hub" || name == "coordinator" || name == "validator";
 }
 
+// A verb's exit status as the failure it stands for (exit_codes.h).
+ErrorCode code_of(const ChildEnd& end) {
+  if (end.signal != 0) return ErrorCode::unavailable;
+  switch (end.code) {
+    case kUsage:
+    case kBadInput:
+      return ErrorCode::invalid;
+    case kVerifyFailed:
+      return ErrorCode::corrupt;
+    case kConflict:
+      return ErrorCode::conflict;
+    case kDisk:
+      return ErrorCode::io;
+    case kRefused:
+      return ErrorCode::refused;
+    case kLimit:
+      return ErrorCode::limit;
+    case kInterrupted:
+      return ErrorCode::cancelled;
+    default:
+      return ErrorCode::unavailable;
+  }
+}
+
 Result<KeyId> make_key(const std::string& file) {
   auto pem = store::read_file(file, 4096);
   if (!pem && pem.error().code != ErrorCode::not_found) return pem.error();
@@ -168,7 +192,7 @@ Result<nlohmann::json> World::run_verb(const std::string& name, std::vector<std:
   if (fine && !last.is_discarded()) return last;
   std::string why = last_error_[name];
   if (why.empty()) why = log_tail(paths.log(name), 5);
-  return fail(ErrorCode::unavailable,
+  return fail(code_of(end),
               fmt::format("`harambee {}` ended with {}: {}", arguments[0], end.describe(), why));
 }
 

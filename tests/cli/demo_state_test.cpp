@@ -53,6 +53,8 @@ TEST_F(DemoDir, KnowsWhoseDirectoryItIs) {
   EXPECT_EQ(kind_of(paths_.dir), DirKind::empty);
   fs::create_directories(paths_.dir);
   EXPECT_EQ(kind_of(paths_.dir), DirKind::empty);
+  fs::create_directories(paths_.probe());  // a start that was killed at once
+  EXPECT_EQ(kind_of(paths_.dir), DirKind::empty);
   std::ofstream(paths_.dir / "thesis.tex") << "years of work";
   EXPECT_EQ(kind_of(paths_.dir), DirKind::foreign);
   ASSERT_TRUE(save_state(paths_, some_state()).ok());

@@ -25,6 +25,8 @@ FIELDS = {
     "excluded": list, "credits": list, "retrained": dict, "verified": bool, "weights": str,
     "model_dir": str, "hub_data_dir": str, "run_url": str,
 }
+BAD_INPUT = 3
+NOT_FOUND = 4
 VERIFY_FAILED = 5
 CONFLICT = 6
 INTERRUPTED = 130
@@ -115,7 +117,15 @@ def check_refusals(work, demo_dir):
     refused = run("demo", "--dir", foreign, "--fresh")
     check(refused.returncode == CONFLICT, f"a foreign directory was taken: {refused.stderr}")
     check([p.name for p in foreign.iterdir()] == ["thesis.tex"], "a foreign directory was changed")
-    check(run("demo", "--dir", work / "x", "--rounds", 3).returncode == 3, "--rounds 3 was taken")
+    fresh = work / "fresh"
+    few = run("demo", "--dir", fresh, "--rounds", 3)
+    check(few.returncode == BAD_INPUT and "--rounds 3" in few.stderr, f"--rounds 3: {few.stderr}")
+    nowhere = run("demo", "--dir", fresh, "--text", work / "nowhere")
+    check(nowhere.returncode == NOT_FOUND and "nowhere" in nowhere.stderr, nowhere.stderr)
+    empty = work / "empty"
+    empty.mkdir()
+    nothing = run("demo", "--dir", fresh, "--text", empty)
+    check(nothing.returncode == BAD_INPUT and "empty" in nothing.stderr, nothing.stderr)
 
 
 def wait_for_round(demo, number):
