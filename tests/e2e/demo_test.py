@@ -184,7 +184,7 @@ def test():
         check_model(summary)
         hub = Path(summary["hub_data_dir"])
         report = run_json("verify", "--data", hub, "--dir", work / "audit", "--retrain", 2,
-                          "--threads", 2, "--simd", "avx2")
+                          "--threads", 2)
         check(report["verified"], f"the audit of the data directory failed: {report}")
         damage(hub, work, random.Random(20))
         check_refusals(work, demo_dir)
