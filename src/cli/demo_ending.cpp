@@ -121,7 +121,6 @@ Status Ending::verify() {
       "verify",    world_.run_url(),
       "--retrain", fmt::format("{}", world_.plan.retrain),
       "--threads", fmt::format("{}", std::max(2u, world_.state.speed.cores)),
-      "--simd",    other_simd(),
       "--dir",     world_.paths.verify().string()};
   for (std::string& argument : other_simd()) arguments.push_back(std::move(argument));
   auto report = world_.run_verb(
