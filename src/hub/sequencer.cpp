@@ -11,6 +11,7 @@
 #include "base/encoding.h"
 #include "hub/admission.h"
 #include "hub/publication.h"
+#include "hub/published_log.h"
 #include "log/checkpoint.h"
 #include "record/build.h"
 #include "record/limits.h"
@@ -18,8 +19,6 @@
 namespace harambee::hub {
 namespace {
 
-// Entries kept in memory for those who follow the log closely.
-constexpr std::uint64_t kTailBytesMax = 8ull << 20;
 // How far back the last tick is looked for at start: ticks stand in front of batches.
 constexpr std::uint64_t kTickSearchEntries = 1u << 16;
 constexpr std::int64_t kRetryMs = 1000;
@@ -41,6 +40,7 @@ class SequencerImpl : public Sequencer {
         shelf_(shelf),
         clock_(clock),
         admission_(order),
+        published_log_(shelf),
         steady_at_tick_ms_(clock.steady_ms()) {}
   ~SequencerImpl() override { stop(); }
 
@@ -54,13 +54,12 @@ class SequencerImpl : public Sequencer {
   std::shared_ptr<Ticket> submit(Bytes envelope) override;
   std::shared_ptr<Ticket> tick() override;
 
-  std::shared_ptr<const Head> head() const override {
-    const std::lock_guard lock(head_mutex_);
-    return head_;
+  std::shared_ptr<const Head> head() const override { return published_log_.head(); }
+  Result<std::vector<Bytes>> entries(std::uint64_t from, std::uint64_t bytes_max) override {
+    return published_log_.entries(from, bytes_max);
   }
-  Result<std::vector<Bytes>> entries(std::uint64_t from, std::uint64_t bytes_max) override;
   std::optional<std::string> damage() const override {
-    const std::lock_guard lock(head_mutex_);
+    const std::lock_guard lock(damage_mutex_);
     return damage_;
   }
   std::int64_t last_tick_ms() const override { return last_tick_ms_; }
@@ -91,7 +90,6 @@ class SequencerImpl : public Sequencer {
   Status make_tick(std::int64_t now);
   Status commit_and_publish();
   Status finish_publication();
-  void show(const std::string& note, std::uint64_t from, const std::vector<Bytes>& entries);
   void set_damage(std::string reason);
   void answer(std::vector<Answer>& answers, const Status& outcome);
   std::shared_ptr<Ticket> enqueue(Submission submission);
@@ -120,12 +118,9 @@ class SequencerImpl : public Sequencer {
 
   std::atomic<std::int64_t> last_tick_ms_{0};  // of the last tick in the log
 
-  mutable std::mutex head_mutex_;
-  std::shared_ptr<const Head> head_ = std::make_shared<Head>();
+  PublishedLog published_log_;
+  mutable std::mutex damage_mutex_;
   std::optional<std::string> damage_;
-  std::deque<Bytes> tail_;
-  std::uint64_t tail_from_ = 0;
-  std::uint64_t tail_bytes_ = 0;
 
   std::mutex queue_mutex_;
   std::condition_variable queue_changed_;
@@ -149,7 +144,7 @@ Result<std::optional<log::Checkpoint>> SequencerImpl::read_published() {
                 std::string("the file ") + kCheckpointFile +
                     " is not signed by this hub's key: " + opened.error().message);
   }
-  show(std::string(text(*note)), opened->checkpoint.size, {});
+  published_log_.show(std::string(text(*note)), opened->checkpoint.size, {});
   return std::optional(opened->checkpoint);
 }
 
@@ -399,37 +394,14 @@ Status SequencerImpl::finish_publication() {
     return done;
   }
   published_ = publication.checkpoint.size;
-  show(note, published_ - entries.size(), entries);
+  published_log_.show(note, published_ - entries.size(), entries);
   edge_ = std::move(pending_->publication.edge);
   pending_.reset();
   return ok();
 }
 
-void SequencerImpl::show(const std::string& note, std::uint64_t from,
-                         const std::vector<Bytes>& entries) {
-  auto head = std::make_shared<Head>();
-  head->size = from + entries.size();
-  head->checkpoint = note;
-  const std::lock_guard lock(head_mutex_);
-  if (tail_from_ + tail_.size() != from) {
-    tail_.clear();
-    tail_bytes_ = 0;
-    tail_from_ = from;
-  }
-  for (const Bytes& entry : entries) {
-    tail_.push_back(entry);
-    tail_bytes_ += entry.size();
-  }
-  while (tail_bytes_ > kTailBytesMax) {
-    tail_bytes_ -= tail_.front().size();
-    tail_.pop_front();
-    ++tail_from_;
-  }
-  head_ = std::move(head);
-}
-
 void SequencerImpl::set_damage(std::string reason) {
-  const std::lock_guard lock(head_mutex_);
+  const std::lock_guard lock(damage_mutex_);
   if (!damage_) damage_ = std::move(reason);
 }
 
@@ -551,35 +523,6 @@ std::shared_ptr<Ticket> SequencerImpl::tick() {
     return ticket;
   }
   return enqueue({std::nullopt, ticket});
-}
-
-Result<std::vector<Bytes>> SequencerImpl::entries(std::uint64_t from, std::uint64_t bytes_max) {
-  std::vector<Bytes> out;
-  std::uint64_t bytes = 0;
-  const auto add = [&](const Bytes& entry) {
-    if (!out.empty() && bytes + entry.size() > bytes_max) return false;
-    bytes += entry.size();
-    out.push_back(entry);
-    return true;
-  };
-  const std::uint64_t size = head()->size;
-  while (from < size) {
-    {
-      const std::lock_guard lock(head_mutex_);
-      if (from >= tail_from_) {
-        for (std::uint64_t i = from - tail_from_; i < tail_.size() && tail_from_ + i < size; ++i) {
-          if (!add(tail_[i])) break;
-        }
-        return out;
-      }
-    }
-    auto bundle = read_bundle(shelf_, from / log::kTileWidth, size);
-    if (!bundle) return bundle.error();
-    for (std::size_t i = from % log::kTileWidth; i < bundle->size(); ++i, ++from) {
-      if (!add((*bundle)[i])) return out;
-    }
-  }
-  return out;
 }
 
 }  // namespace

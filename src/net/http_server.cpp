@@ -1,6 +1,5 @@
 #include "net/http_server.h"
 
-#include <signal.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 
 #include "net/http_reader.h"
 #include "net/http_text.h"
+#include "net/sigpipe.h"
 
 namespace harambee::net {
 namespace {
@@ -40,28 +40,6 @@ constexpr std::size_t kSendfileBytes = 1 << 20;
 constexpr std::int64_t kLingerMs = 2000;
 
 class Server;
-
-// sendfile() to a peer that has gone raises SIGPIPE, and knows no MSG_NOSIGNAL.
-class SigpipeBlocked {
- public:
-  SigpipeBlocked() {
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-  }
-  ~SigpipeBlocked() {
-    const timespec now{};
-    while (sigtimedwait(&pipe_, nullptr, &now) == SIGPIPE) {
-    }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  SigpipeBlocked(const SigpipeBlocked&) = delete;
-  SigpipeBlocked& operator=(const SigpipeBlocked&) = delete;
-
- private:
-  sigset_t pipe_{};
-  sigset_t before_{};
-};
 
 // One TCP connection. The server keeps it alive until close().
 class Connection : public std::enable_shared_from_this<Connection> {
