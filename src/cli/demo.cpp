@@ -238,7 +238,7 @@ Exit demo(const DemoOptions& options, Ui& ui) {
   if (const Status made = store::make_folders(paths.logs().string()); !made) {
     return ui.fail(made.error());
   }
-  World world(ui, options, paths, *state, *plan);
+  World world(ui, paths, *state, *plan);
   if (const Status saved = world.save(); !saved) return ui.fail(saved.error());
   introduce(world);
   auto summary = walk(world);

@@ -53,9 +53,7 @@ std::vector<std::string> other_simd() {
   return {};
 }
 
-ComputeOptions compute_options(World& world) {
-  return {world.trainer(), world.paths.compute(), &world.stop()};
-}
+ComputeOptions compute_options(World& world) { return {{}, world.paths.compute(), &stop_flag()}; }
 
 }  // namespace
 

@@ -58,7 +58,6 @@ struct Children::Child {
   ChildSpec spec;
   pid_t pid = 0;
   int out = -1;  // we read its standard output here
-  int in = -1;   // we write its standard input here
   LineReader lines;
   Backoff backoff;
   bool stopping = false;
@@ -66,10 +65,9 @@ struct Children::Child {
   std::int64_t started_ms = 0;
   std::optional<std::int64_t> restart_at_ms;
 
-  void close_pipes() {
+  void close_pipe() {
     if (out >= 0) ::close(out);
-    if (in >= 0) ::close(in);
-    out = in = -1;
+    out = -1;
   }
 };
 
@@ -84,7 +82,7 @@ Children::~Children() {
       ::kill(-child->pid, SIGKILL);
       ::waitpid(child->pid, nullptr, 0);
     }
-    child->close_pipes();
+    child->close_pipe();
   }
 }
 
@@ -145,35 +143,29 @@ Status Children::spawn(Child& child) {
     return fail(ErrorCode::io, fmt::format("cannot start {}: {} is no program that can be run ({})",
                                            spec.name, spec.argv[0], std::strerror(errno)));
   }
-  std::array<int, 2> in{}, out{};
-  if (::pipe2(in.data(), O_CLOEXEC) != 0) {
-    return fail(ErrorCode::io, fmt::format("cannot make a pipe: {}", std::strerror(errno)));
-  }
+  std::array<int, 2> out{};
   if (::pipe2(out.data(), O_CLOEXEC) != 0) {
-    ::close(in[0]);
-    ::close(in[1]);
     return fail(ErrorCode::io, fmt::format("cannot make a pipe: {}", std::strerror(errno)));
   }
+  const int in = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   const int err = ::open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   std::vector<char*> argv;
   for (const std::string& a : spec.argv) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
   const pid_t parent = ::getpid();
-  const pid_t pid = err < 0 ? -1 : ::fork();
-  if (pid == 0) become(argv, in[0], out[1], err, parent);
+  const pid_t pid = err < 0 || in < 0 ? -1 : ::fork();
+  if (pid == 0) become(argv, in, out[1], err, parent);
   const int why = errno;
-  ::close(in[0]);
+  if (in >= 0) ::close(in);
   ::close(out[1]);
   if (err >= 0) ::close(err);
   if (pid < 0) {
-    ::close(in[1]);
     ::close(out[0]);
     return fail(ErrorCode::io, fmt::format("cannot start {} (log {}): {}", spec.name,
                                            spec.log.string(), std::strerror(why)));
   }
   ::setpgid(pid, pid);  // also here: whichever of the two comes first
   child.pid = pid;
-  child.in = in[1];
   child.out = out[0];
   ::fcntl(child.out, F_SETFL, O_NONBLOCK);
   child.lines = {};
@@ -181,20 +173,6 @@ Status Children::spawn(Child& child) {
   child.restart_at_ms.reset();
   child.started_ms = steady_now_ms();
   return ok();
-}
-
-void Children::send(const std::string& name, std::string_view line) {
-  Child* child = find(name);
-  if (child == nullptr || child->in < 0) return;
-  std::string text(line);
-  text += '\n';
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const ssize_t n = ::write(child->in, rest.data(), rest.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return;  // it ended; pump() will say so
-    rest.remove_prefix(static_cast<std::size_t>(n));
-  }
 }
 
 void Children::stop(const std::string& name) {
@@ -210,13 +188,6 @@ void Children::kill(const std::string& name) {
   if (child == nullptr || child->pid <= 0) return;
   child->asked = true;
   ::kill(child->pid, SIGKILL);
-}
-
-void Children::let_die(const std::string& name) {
-  Child* child = find(name);
-  if (child == nullptr) return;
-  child->spec.when_it_dies = WhenItDies::report;
-  child->restart_at_ms.reset();
 }
 
 void Children::read_from(Child& child) {
@@ -248,7 +219,7 @@ void Children::reap(Child& child) {
   if (WIFEXITED(status)) end.code = WEXITSTATUS(status);
   end.asked = child.asked;
   child.pid = 0;
-  child.close_pipes();
+  child.close_pipe();
   const std::int64_t now = steady_now_ms();
   std::optional<std::int64_t> pause;
   const auto& finals = child.spec.final_codes;

@@ -88,16 +88,11 @@ class Children {
 
   // io: the program cannot be started (checked before fork: it must exist and be executable).
   [[nodiscard]] Status start(ChildSpec spec);
-  // A line to the child's standard input; dropped if it has ended.
-  void send(const std::string& name, std::string_view line);
   // SIGINT: end in order. The child is not started again.
   void stop(const std::string& name);
   // SIGKILL, as a power cut would. With WhenItDies::restart the child is started again, unless
   // it was asked to stop.
   void kill(const std::string& name);
-  // Forgets a pending restart and the policy to restart.
-  void let_die(const std::string& name);
-
   // Waits up to `timeout_ms` for lines, ends and due restarts, and delivers them.
   // Returns early when a signal comes.
   void pump(std::int64_t timeout_ms);

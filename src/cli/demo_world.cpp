@@ -79,10 +79,8 @@ Result<KeyId> make_key(const std::string& file) {
 
 }  // namespace
 
-World::World(Ui& ui_, const DemoOptions& options_, DemoPaths paths_, DemoState state_,
-             DemoPlan plan_)
+World::World(Ui& ui_, DemoPaths paths_, DemoState state_, DemoPlan plan_)
     : ui(ui_),
-      options(options_),
       paths(std::move(paths_)),
       state(std::move(state_)),
       plan(std::move(plan_)),
@@ -263,7 +261,5 @@ Status World::save() {
   state.spent_ms = spent_before_ms_ + steady_now_ms() - began_ms_;
   return save_state(paths, state);
 }
-
-std::vector<std::string> World::trainer() const { return {}; }
 
 }  // namespace harambee::cli

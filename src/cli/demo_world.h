@@ -19,7 +19,6 @@
 #include "cli/demo_state.h"
 #include "cli/demo_view.h"
 #include "cli/ui.h"
-#include "cli/verbs.h"
 #include "fold/state.h"
 #include "net/http_client.h"
 #include "node/follower.h"
@@ -34,11 +33,10 @@ class World {
   using OnEnd = std::function<void(const std::string& child, const ChildEnd& end,
                                    std::optional<std::int64_t> restart_ms)>;
 
-  World(Ui& ui, const DemoOptions& options, DemoPaths paths, DemoState state, DemoPlan plan);
+  World(Ui& ui, DemoPaths paths, DemoState state, DemoPlan plan);
   ~World();
 
   Ui& ui;
-  const DemoOptions& options;
   const DemoPaths paths;
   DemoState state;
   const DemoPlan plan;
@@ -81,12 +79,9 @@ class World {
   // In order: roles first, the hub last.
   void stop_everything();
   Children& children() { return children_; }
-  [[nodiscard]] const std::atomic<bool>& stop() const { return stop_flag(); }
 
   [[nodiscard]] Status save();  // demo.json, with the time spent up to now
   [[nodiscard]] double seconds_spent() const;
-  // The exact trainer's command for our own training.
-  [[nodiscard]] std::vector<std::string> trainer() const;
 
  private:
   void heard(const std::string& name, const std::string& line);

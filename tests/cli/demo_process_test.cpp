@@ -85,13 +85,6 @@ TEST_F(ChildrenTest, DeliversAllLinesBeforeTheEnd) {
   EXPECT_EQ(log_tail(dir_ / "a.log", 3), "two");
 }
 
-TEST_F(ChildrenTest, SpeaksToAChild) {
-  ASSERT_TRUE(children_.start(shell("a", "read x; echo got $x")).ok());
-  children_.send("a", "hello");
-  ASSERT_TRUE(until([&] { return !ends_.empty(); }));
-  EXPECT_THAT(lines_, ElementsAre("a: got hello"));
-}
-
 TEST_F(ChildrenTest, StartsAgainWhatDied) {
   ChildSpec spec = shell("a", "echo $$; exec sleep 100");
   spec.when_it_dies = WhenItDies::restart;
