@@ -192,6 +192,13 @@ LANES_INLINE void block_pass(Pass p) {
   }
 }
 
+// A read by columns is copied if many panels will read it, or if its rows are so far apart that
+// each costs a page of its own (measured at the recipe's shapes).
+LANES_INLINE bool copies_a(const Gemm& g) {
+  if (g.a_column == 1) return false;
+  return g.n > 4 * kPanel || (g.a_column > 256 && g.n > 2 * kPanel);
+}
+
 // Rows of A per chunk: with kInner they fill a tenth of a 2 MB second-level cache.
 inline constexpr std::size_t kChunkRows = 16 * kTileRows;
 
@@ -208,7 +215,7 @@ inline void gemm(const Gemm& g) {
       p.a = g.a + p.m0 * g.a_row + p.k0 * g.a_column;
       p.a_row = g.a_row;
       p.a_column = g.a_column;
-      if (g.a_column != 1 && g.n > 2 * kPanel) {
+      if (copies_a(g)) {
         copy_columns(p.a, p.a_column, p.depth, p.rows, p.rows, a_copy);
         p.a = a_copy;
         p.a_column = p.rows;

@@ -22,8 +22,8 @@ inline constexpr std::uint32_t kInnerBatchMax = 4'096;
 inline constexpr std::uint32_t kInnerStepsMax = 1'000'000;
 
 // Refuses missing and unknown keys, numbers that are no canonical decimals, and values outside
-// batch and steps in [1, limit], lr, weight_decay and clip >= 0, final in [0, 1], beta1 and beta2 in
-// [0, 1), eps > 0.
+// batch and steps in [1, limit], lr, weight_decay and clip >= 0, final in [0, 1], beta1 and beta2
+// in [0, 1), eps > 0.
 [[nodiscard]] Result<InnerConfig> inner_from_json(const Json& json);
 
 // The rate of global step `step` of `total`: a ramp lr (step+1)/warmup, then half a cosine down to
