@@ -206,11 +206,13 @@ Status HubBlobs::upload(const BlobRef& ref) {
   const auto mapped = store::MappedFile::open(path(ref.digest).string());
   if (!mapped) return mapped.error();
   Error last;
+  // Anybody can leave a wrong beginning to resume from; a whole blob has a lane of its own there.
+  bool whole = false;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (attempt > 0 && clock_ && !clock_->wait_ms(kPauseMs << attempt)) {
       return fail(ErrorCode::cancelled, "stopped while uploading");
     }
-    const auto offset = upload_offset(ref);
+    const auto offset = whole ? Result<std::uint64_t>(0) : upload_offset(ref);
     if (!offset) {
       if (offset.error().code != ErrorCode::unavailable) return offset.error();
       last = offset.error();
@@ -243,6 +245,7 @@ Status HubBlobs::upload(const BlobRef& ref) {
                        response->status == 422 || response->status == 429 ||
                        response->status >= 500;
     if (!again) return fail(ErrorCode::refused, last.message);
+    whole = response->status == 409 || response->status == 422;
   }
   return last;
 }

@@ -72,7 +72,7 @@ TEST_F(HubBlobsTest, AnInterruptedUploadGoesOn) {
   const Bytes bytes = random_bytes(50'000);
   const BlobRef ref = named(bytes);
   ASSERT_TRUE(desk_.blobs.put(ref.digest, bytes).ok());
-  ASSERT_TRUE(hub_.blobs().upload(ref.digest, 0, View(bytes).first(30'000)).ok());
+  ASSERT_TRUE(hub_.blobs().upload(ref.digest, 0, 0, View(bytes).first(30'000)).ok());
   std::size_t sent = 0;
   desk_.wire.before = [&sent](const WireRequest& request) {
     if (request.method == "PUT") sent += request.body.size();
@@ -81,6 +81,26 @@ TEST_F(HubBlobsTest, AnInterruptedUploadGoesOn) {
   const Status uploaded = desk_.blobs.upload(ref);
   ASSERT_TRUE(uploaded.ok()) << uploaded.error().message;
   EXPECT_EQ(sent, 20'000u);
+  EXPECT_EQ(*hub_.blobs().get(ref.digest), bytes);
+}
+
+TEST_F(HubBlobsTest, AStrangersWrongBeginningDoesNotStopAnUpload) {
+  const Bytes bytes = random_bytes(50'000);
+  const BlobRef ref = named(bytes);
+  ASSERT_TRUE(desk_.blobs.put(ref.digest, bytes).ok());
+  // The hub offers a wrong beginning to resume from, again and again.
+  int whole = 0;
+  desk_.wire.before = [&](const WireRequest& request) -> std::optional<Result<WireResponse>> {
+    if (request.url.find("/uploads/") != std::string::npos) {
+      return WireResponse{200, {{"upload-offset", "30000"}}, {}};
+    }
+    if (request.headers.contains("content-range")) return WireResponse{422, {}, {}};
+    if (request.method == "PUT") ++whole;
+    return std::nullopt;
+  };
+  const Status uploaded = desk_.blobs.upload(ref);
+  ASSERT_TRUE(uploaded.ok()) << uploaded.error().message;
+  EXPECT_EQ(whole, 1);
   EXPECT_EQ(*hub_.blobs().get(ref.digest), bytes);
 }
 
