@@ -13,11 +13,11 @@ namespace harambee {
 
 struct WireRequest {
   std::string method = "GET";
-  std::string url;                                       // http://host:port/path
+  std::string url;  // http://host:port/path
   std::map<std::string, std::string, std::less<>> headers;
-  View body;                                             // borrowed until exchange() returns
-  std::int64_t timeout_ms = 30'000;                      // whole exchange
-  std::uint64_t response_bytes_max = 64ull << 20;        // more is an error, not a truncation
+  View body;                                       // borrowed until exchange() returns
+  std::int64_t timeout_ms = 30'000;                // whole exchange
+  std::uint64_t response_bytes_max = 64ull << 20;  // more is an error, not a truncation
 };
 
 struct WireResponse {
