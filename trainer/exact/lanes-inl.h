@@ -104,6 +104,8 @@ inline constexpr std::size_t kVector = hn::MaxLanes(Tag());
 inline constexpr std::size_t kParts = kWide / kVector;
 
 struct Lanes {
+  // Written out, because a constructor that GCC writes itself is not compiled for the target.
+  LANES_INLINE Lanes() {}
   Vector v[kParts];
 };
 
