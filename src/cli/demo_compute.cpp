@@ -49,21 +49,21 @@ Result<double> probe_one(const ComputeOptions& options, const fold::Recipe& reci
   request.out = dir / "out.safetensors";
   request.state_out = dir / "state";
   const std::int64_t began = steady_now_ms();
-  // The first step warms caches up and is not counted.
-  std::int64_t first_ms = 0, first_tokens = 0, last_ms = 0, last_tokens = 0;
-  auto done = trainer.train(request, [&](const node::TrainProgress& p) {
-    last_ms = steady_now_ms();
-    last_tokens = p.tokens;
-    if (first_ms == 0) {
-      first_ms = last_ms;
-      first_tokens = p.tokens;
-    }
-    return !stopped(options) && (last_ms - began < kProbeMs || last_tokens == first_tokens);
+  std::int64_t last_ms = 0;
+  std::vector<std::int64_t> steps_ms;  // the first one warms caches up and is not counted
+  auto done = trainer.train(request, [&](const node::TrainProgress&) {
+    const std::int64_t now = steady_now_ms();
+    if (last_ms > 0) steps_ms.push_back(now - last_ms);
+    last_ms = now;
+    return !stopped(options) && (now - began < kProbeMs || steps_ms.size() < 3);
   });
   if (!done && done.error().code != ErrorCode::cancelled) return done.error();
-  if (last_ms <= first_ms) return fail(ErrorCode::cancelled, "stopped while measuring the speed");
-  return 1000.0 * static_cast<double>(last_tokens - first_tokens) /
-         static_cast<double>(last_ms - first_ms);
+  if (steps_ms.size() < 3) return fail(ErrorCode::cancelled, "stopped while measuring the speed");
+  // The median: another program's short burst must not halve the demo.
+  const auto middle = steps_ms.begin() + std::ssize(steps_ms) / 2;
+  std::nth_element(steps_ms.begin(), middle, steps_ms.end());
+  const auto tokens = static_cast<double>(recipe.inner.batch * recipe.model.context);
+  return 1000.0 * tokens / static_cast<double>(std::max<std::int64_t>(1, *middle));
 }
 
 Digest segment_seed(const Digest& run, const std::string& name, std::int64_t segment) {
