@@ -286,6 +286,13 @@ TEST_F(Contributions, AreOnePerAuthorAndRound) {
   EXPECT_EQ(swarm.run().round.waiting_for, 1);
 }
 
+TEST_F(Contributions, OfAnothersBytesAreRefused) {
+  swarm.contribute({"t1"});
+  Contribution copy = swarm.contribution("t2");
+  copy.delta = swarm.run().round.contributions.front().act.delta;
+  refused("t2", copy, "has committed to these bytes");
+}
+
 TEST_F(Contributions, AreRefusedAfterTheCommitPhase) {
   swarm.join({"t3"});
   const Contribution late = swarm.contribution("t3");

@@ -53,11 +53,13 @@ def train(q):
             time.sleep(0.1)
         say({"op": "progress", "id": q["id"] + (1 if MODE == "wrongid" else 0), "step": step + 1,
              "loss": int(first * 1e9), "tokens": (step + 1) * 10, "tokens_per_second": 1000})
-    # Each seed pulls at another part of the weights, as different data would.
+    # Each seed pulls at another part of the weights, a little harder or softer, as different data
+    # would: no two seeds give the same weights.
     part = int(q["seed"][:8], 16) % 3
+    pull = 0.1 + int(q["seed"][8:16], 16) / 2**32 * 0.02
     for i in range(len(values)):
         if i % 3 != part:
-            values[i] += 0.1 * (GOAL - values[i])
+            values[i] += pull * (GOAL - values[i])
     if MODE == "nan":
         values[len(values) // 2] = float("nan")
     if MODE == "shape":
