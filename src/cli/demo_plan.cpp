@@ -117,7 +117,7 @@ Result<DemoPlan> make_plan(const DemoRequest& request, const Speed& speed) {
   DemoPlan plan;
   plan.parts = cast(request.volunteers);
   plan.recipe = demo_recipe(request, plan.parts, speed);
-  plan.retrain = 1;
+  plan.retrain = 2;
   // A shorter demo has a shorter warm start: a sixth of the time at most.
   plan.recipe.rounds = request.rounds.value_or(kDemoRoundsByTimeMax);
   while (plan.recipe.warm.steps > kDemoWarmStepsMin &&

@@ -19,7 +19,7 @@ inline constexpr unsigned kDemoRoundsMax = 1000;
 inline constexpr unsigned kDemoRoundsByTimeMin = 12;   // when nobody says how many
 inline constexpr unsigned kDemoRoundsByTimeMax = 100;  // about 1/density, and then some
 inline constexpr std::int64_t kDemoWarmStepsMin = 40;
-inline constexpr unsigned kDemoSeconds = 255;  // of the promised 300, on two cores
+inline constexpr unsigned kDemoSeconds = 265;  // of the promised 300, on two cores
 inline constexpr std::int64_t kDemoTickMs = 250;
 inline constexpr std::int64_t kDemoShards = 64;  // what `run open` cuts the text into
 
