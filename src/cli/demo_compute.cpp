@@ -58,7 +58,8 @@ Result<double> probe_one(const ComputeOptions& options, const fold::Recipe& reci
     return !stopped(options) && (now - began < kProbeMs || steps_ms.size() < 3);
   });
   if (!done && done.error().code != ErrorCode::cancelled) return done.error();
-  if (steps_ms.size() < 3) return fail(ErrorCode::cancelled, "stopped while measuring the speed");
+  if (stopped(options) || steps_ms.size() < 3)
+    return fail(ErrorCode::cancelled, "stopped while measuring the speed");
   // The median: another program's short burst must not halve the demo.
   const auto middle = steps_ms.begin() + std::ssize(steps_ms) / 2;
   std::nth_element(steps_ms.begin(), middle, steps_ms.end());
