@@ -54,7 +54,8 @@ Contribution contribution(const RunState& run) {
   act.optimizer.after = run.id;
   act.steps = 5;
   act.tokens = 2560;
-  act.delta = blob(kDeltaType);
+  act.delta = {sha256(view("delta " + std::to_string(run.round.contributions.size()))), 100,
+               std::string(kDeltaType)};
   return act;
 }
 
