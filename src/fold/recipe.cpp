@@ -1,5 +1,6 @@
 #include "fold/recipe.h"
 
+#include "base/check.h"
 #include "fold/acts.h"
 #include "fold/fields.h"
 #include "format/data.h"
@@ -17,6 +18,11 @@ constexpr std::int64_t kBatchMax = 65536;
 constexpr std::int64_t kStepTokensMax = std::int64_t{1} << 26;  // batch × context
 constexpr std::int64_t kKeepMax = 65536;
 constexpr std::int64_t kGateRowsMax = 4096;
+constexpr std::int64_t kAuditorsMax = 16;
+constexpr std::int64_t kCenteredIterationsMax = 8;
+constexpr std::int64_t kCommitteeMin = 3;  // fewer have no majority that outvotes a liar
+constexpr std::int64_t kOwnRoundsMin = 8;  // fewer cannot be significant
+constexpr std::int64_t kOwnRoundsMax = 64;
 
 static_assert(kRoundsMax * kStepsMax <= kJsonIntegerMax);
 
@@ -71,6 +77,52 @@ InnerRule read_inner(const Json& json, Fields& parent) {
   return inner;
 }
 
+AggregateRule read_aggregate(Fields& fields) {
+  const std::string written = fields.slug("aggregate", 16);
+  for (const AggregateRule rule :
+       {AggregateRule::mean, AggregateRule::clip, AggregateRule::centered}) {
+    if (written == name(rule)) return rule;
+  }
+  fields.refuse("aggregate", "must be \"mean\", \"clip\" or \"centered\"");
+  return {};
+}
+
+JudgeRule read_judge(const Json& json, Fields& parent) {
+  constexpr Decimal kThousand{1000 * kBillion};
+  Fields fields(json, "judge");
+  JudgeRule judge;
+  judge.aggregate = read_aggregate(fields);
+  judge.audit = fields.decimal("audit", kZero, kOne);
+  judge.audit_newcomer = fields.decimal("audit_newcomer", kZero, kOne);
+  judge.auditors = fields.integer("auditors", 0, kAuditorsMax);
+  judge.centered_iterations = fields.integer("centered_iterations", 1, kCenteredIterationsMax);
+  judge.cohort = fields.integer("cohort", 0, kContributionsPerRoundMax);
+  judge.committee = fields.integer("committee", 0, kValidatorsMax);
+  judge.guard = fields.decimal("guard", kZero, kThousand);
+  judge.newcomer_rounds = fields.integer("newcomer_rounds", 0, kRoundsMax);
+  judge.newcomer_share = fields.decimal("newcomer_share", kZero, Decimal{kBillion - 1});
+  judge.norm_max = fields.decimal("norm_max", kZero, kThousand);
+  judge.own_rounds = fields.integer("own_rounds", 0, kOwnRoundsMax);
+  judge.sample = fields.decimal("sample", kLeast, kOne);
+  judge.similar = fields.decimal("similar", kLeast, kOne);
+  judge.step_max = fields.decimal("step_max", kZero, kThousand);
+  judge.void_rise = fields.decimal("void_rise", kZero, kThousand);
+  if (judge.committee > 0 && judge.committee < kCommitteeMin) {
+    fields.refuse("committee", "must be 0 or at least " + std::to_string(kCommitteeMin));
+  }
+  if (judge.own_rounds > 0 && judge.own_rounds < kOwnRoundsMin) {
+    fields.refuse("own_rounds", "must be 0 or at least " + std::to_string(kOwnRoundsMin));
+  }
+  if (judge.norm_max > kZero && judge.norm_max < kOne) {
+    fields.refuse("norm_max", "must be 0 or at least 1");
+  }
+  if (judge.step_max > kZero && judge.step_max < kOne) {
+    fields.refuse("step_max", "must be 0 or at least 1");
+  }
+  if (const Status status = fields.finish(); !status) parent.refuse(status.error());
+  return judge;
+}
+
 Decimal read_outer(const Json& json, Fields& parent) {
   Fields fields(json, "outer");
   const Decimal lr = fields.decimal("lr", kLeast, Decimal{1000 * kBillion});
@@ -109,13 +161,67 @@ void check_together(const Recipe& recipe, Fields& fields) {
     fields.refuse("warm.batch",
                   "a step must not have more than " + std::to_string(kStepTokensMax) + " tokens");
   }
+  if (recipe.judge.cohort > 0 && recipe.judge.cohort < recipe.min_contributions) {
+    fields.refuse("judge.cohort", "fewer than min_contributions: no round could end");
+  }
 }
 
 Json to_json(const CodecRule& codec) {
   return JsonObject{{"feedback", codec.feedback.str()}, {"keep", codec.keep}, {"name", codec.name}};
 }
 
+Json to_json(const JudgeRule& judge) {
+  return JsonObject{{"aggregate", name(judge.aggregate)},
+                    {"audit", judge.audit.str()},
+                    {"audit_newcomer", judge.audit_newcomer.str()},
+                    {"auditors", judge.auditors},
+                    {"centered_iterations", judge.centered_iterations},
+                    {"cohort", judge.cohort},
+                    {"committee", judge.committee},
+                    {"guard", judge.guard.str()},
+                    {"newcomer_rounds", judge.newcomer_rounds},
+                    {"newcomer_share", judge.newcomer_share.str()},
+                    {"norm_max", judge.norm_max.str()},
+                    {"own_rounds", judge.own_rounds},
+                    {"sample", judge.sample.str()},
+                    {"similar", judge.similar.str()},
+                    {"step_max", judge.step_max.str()},
+                    {"void_rise", judge.void_rise.str()}};
+}
+
+JudgeRule default_judge() {
+  return {.aggregate = AggregateRule::centered,
+          .audit = Decimal{50'000'000},
+          .audit_newcomer = Decimal{500'000'000},
+          .auditors = 2,
+          .centered_iterations = 2,
+          .cohort = 64,
+          .committee = 0,
+          .guard = Decimal{50'000'000},
+          .newcomer_rounds = 3,
+          .newcomer_share = Decimal{100'000'000},
+          .norm_max = Decimal{10 * kBillion},
+          .own_rounds = 12,
+          .sample = kOne,
+          .similar = Decimal{500'000'000},
+          .step_max = Decimal{3 * kBillion},
+          .void_rise = Decimal{500'000'000}};
+}
+
 }  // namespace
+
+const char* name(AggregateRule rule) {
+  switch (rule) {
+    case AggregateRule::mean:
+      return "mean";
+    case AggregateRule::clip:
+      return "clip";
+    case AggregateRule::centered:
+      return "centered";
+  }
+  HARAMBEE_CHECK(false);
+  return "";
+}
 
 bool Recipe::checkpoint_due(std::int64_t round) const {
   return (round + 1) % checkpoint_every == 0 || round + 1 == rounds;
@@ -131,6 +237,7 @@ Result<Recipe> recipe_from_json(const Json& json) {
   recipe.down = read_codec(fields.any("down"), "down", fields);
   recipe.gate = read_gate(fields.any("gate"), fields);
   recipe.inner = read_inner(fields.any("inner"), fields);
+  recipe.judge = read_judge(fields.any("judge"), fields);
   recipe.min_contributions = fields.integer("min_contributions", 1, kContributionsPerRoundMax);
   recipe.model = read_model(fields.any("model"), fields);
   recipe.outer_lr = read_outer(fields.any("outer"), fields);
@@ -169,6 +276,7 @@ Json to_json(const Recipe& recipe) {
                                          {"steps", inner.steps},
                                          {"warmup", inner.warmup},
                                          {"weight_decay", inner.weight_decay.str()}}},
+                    {"judge", to_json(recipe.judge)},
                     {"min_contributions", recipe.min_contributions},
                     {"model", format::to_json(recipe.model)},
                     {"outer", JsonObject{{"lr", recipe.outer_lr.str()}}},
@@ -204,6 +312,7 @@ Recipe default_recipe() {
                   .steps = 5,
                   .warmup = 20,
                   .weight_decay = Decimal{100'000'000}};
+  recipe.judge = default_judge();
   recipe.min_contributions = 2;
   recipe.model = {.hidden = 128,
                   .layers = 6,

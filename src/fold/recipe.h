@@ -60,6 +60,36 @@ struct GateRule {
   bool operator==(const GateRule&) const = default;
 };
 
+// How accepted contributions become one step.
+enum class AggregateRule {
+  mean,      // each counts alike
+  clip,      // none counts more than one of the median norm
+  centered,  // centered clipping around the last update
+};
+[[nodiscard]] const char* name(AggregateRule rule);
+
+// What keeps strangers' work from doing harm, layer by layer; each can be switched off.
+// Meanings: spec/run.md.
+struct JudgeRule {
+  AggregateRule aggregate = AggregateRule::centered;
+  Decimal audit;                         // probability that a contribution is trained again
+  Decimal audit_newcomer;                // the same for a newcomer's
+  std::int64_t auditors = 0;             // for each audited contribution; 0: no audits
+  std::int64_t centered_iterations = 0;  // of centered clipping
+  std::int64_t cohort = 0;               // members that may commit in a round; 0: all
+  std::int64_t committee = 0;            // validators that score a round; 0: all
+  Decimal guard;                         // nats a domain may lose; 0: domains do not count
+  std::int64_t newcomer_rounds = 0;  // accepted contributions until a member is none; 0: at once
+  Decimal newcomer_share;            // of a round's weight, at most, for all newcomers together
+  Decimal norm_max;                  // times the median norm; 0: any norm
+  std::int64_t own_rounds = 0;       // window of the own-versus-random test; 0: none
+  Decimal sample;                    // fraction of the chunks that similarity is measured on
+  Decimal similar;                   // cosine above which contributions share a vote; 1: never
+  Decimal step_max;                  // times the running mean of the steps' norms; 0: any
+  Decimal void_rise;                 // nats the loss may rise above its best; 0: any
+  bool operator==(const JudgeRule&) const = default;
+};
+
 struct Recipe {
   std::int64_t checkpoint_every = 0;  // rounds
   CodecRule codec;                    // way up: contributions
@@ -68,6 +98,7 @@ struct Recipe {
   CodecRule down;  // way down: updates
   GateRule gate;
   InnerRule inner;
+  JudgeRule judge;
   std::int64_t min_contributions = 0;
   format::ModelConfig model;
   Decimal outer_lr;

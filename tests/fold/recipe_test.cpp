@@ -76,7 +76,7 @@ TEST(Recipe, RefusesEveryMemberThatIsMissingOrWrong) {
       if (inner != "name") attack(key + "." + inner);
     }
   }
-  EXPECT_GE(members, 48);
+  EXPECT_GE(members, 65);
 }
 
 TEST(Recipe, RefusesMembersItDoesNotKnow) {
@@ -94,6 +94,34 @@ TEST(Recipe, SaysWhichMemberIsWrong) {
 TEST(Recipe, PercentagesSumToAHundred) {
   EXPECT_FALSE(recipe_from_json(changed("credit.trainer", Json(81))).ok());
   EXPECT_FALSE(recipe_from_json(changed("credit.trainer", Json(79))).ok());
+}
+
+TEST(Recipe, EveryLayerOfTheJudgeCanBeSwitchedOff) {
+  for (const char* layer :
+       {"norm_max", "step_max", "guard", "void_rise", "audit", "audit_newcomer"}) {
+    EXPECT_TRUE(recipe_from_json(changed(std::string("judge.") + layer, Json("0"))).ok()) << layer;
+  }
+  for (const char* layer : {"cohort", "committee", "newcomer_rounds", "own_rounds", "auditors"}) {
+    EXPECT_TRUE(recipe_from_json(changed(std::string("judge.") + layer, Json(0))).ok()) << layer;
+  }
+  EXPECT_TRUE(recipe_from_json(changed("judge.similar", Json("1"))).ok());
+  const Result<Recipe> mean = recipe_from_json(changed("judge.aggregate", Json("mean")));
+  ASSERT_TRUE(mean.ok());
+  EXPECT_EQ(mean->judge.aggregate, AggregateRule::mean);
+}
+
+TEST(Recipe, AJudgeThatCouldNotJudgeIsRefused) {
+  for (const auto& [member, value] :
+       {std::pair("aggregate", Json("median")), std::pair("committee", Json(2)),
+        std::pair("cohort", Json(1)),  // below min_contributions
+        std::pair("cohort", Json(129)), std::pair("newcomer_share", Json("1")),
+        std::pair("norm_max", Json("0.5")), std::pair("step_max", Json("0.5")),
+        std::pair("own_rounds", Json(7)), std::pair("similar", Json("0")),
+        std::pair("sample", Json("0")), std::pair("centered_iterations", Json(0))}) {
+    const Result<Recipe> recipe = recipe_from_json(changed(std::string("judge.") + member, value));
+    ASSERT_FALSE(recipe.ok()) << member << " = " << write(value);
+    EXPECT_THAT(recipe.error().message, HasSubstr(member));
+  }
 }
 
 TEST(Recipe, AStepHasABoundedNumberOfTokens) {
