@@ -95,7 +95,7 @@ Advice advice_for(const Error& error, const std::string& dir) {
     case ErrorCode::conflict:
       return {kept, "another process uses the folder or the key; give another --dir"};
     case ErrorCode::io:
-      return {kept, "look at the disk, then start the same command again"};
+      return {kept, "look at the disk and make room, then start the same command again"};
     default:
       return {kept, "start the same command again"};
   }

@@ -33,7 +33,7 @@ class Descriptor {
   int value_;
 };
 
-// errno as an error: not_found for ENOENT, limit for a full disk, io for the rest.
+// errno as an error: not_found for ENOENT, io for the rest (a full disk too).
 [[nodiscard]] Error os_error(const std::string& what, const std::string& path);
 [[nodiscard]] Status write_all(const Descriptor& file, View bytes, std::uint64_t offset,
                                const std::string& path);

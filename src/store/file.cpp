@@ -18,9 +18,7 @@ namespace harambee::store {
 
 Error os_error(const std::string& what, const std::string& path) {
   const int error = errno;
-  const ErrorCode code = error == ENOENT                      ? ErrorCode::not_found
-                         : error == ENOSPC || error == EDQUOT ? ErrorCode::limit
-                                                              : ErrorCode::io;
+  const ErrorCode code = error == ENOENT ? ErrorCode::not_found : ErrorCode::io;
   return fail(code, what + " " + path + ": " + std::strerror(error));
 }
 

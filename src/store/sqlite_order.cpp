@@ -35,8 +35,6 @@ ErrorCode code_of(int result) {
   switch (result & 0xff) {
     case SQLITE_CONSTRAINT:
       return ErrorCode::conflict;
-    case SQLITE_FULL:
-      return ErrorCode::limit;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return ErrorCode::corrupt;

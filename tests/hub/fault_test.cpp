@@ -38,7 +38,7 @@ struct Saboteur {
   Status run(const std::function<Status()>& action) {
     const Error broken = fail(ErrorCode::io, "injected fault");
     if (dead) return broken;
-    if (full) return fail(ErrorCode::limit, "no space left on device");
+    if (full) return fail(ErrorCode::io, "no space left on device");
     if (step++ != at) return action();
     switch (fault) {
       case Fault::fails_undone:
@@ -55,7 +55,7 @@ struct Saboteur {
         return broken;
       case Fault::disk_full:
         full = true;
-        return fail(ErrorCode::limit, "no space left on device");
+        return fail(ErrorCode::io, "no space left on device");
     }
     return broken;
   }
