@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   put_u64le(blob, parameters);
   put_u16le(blob, static_cast<std::uint16_t>(static_cast<std::int8_t>(data[5])));
   put_u16le(blob, 0);
-  blob.resize(exact::container::kHeaderBytes);
+  blob.resize(exact::container::kHeaderBytes);  // base and author zero
   blob.insert(blob.end(), data + 6, data + size);
   check(blob, parameters, codec);
   check(View(data, size), parameters, codec);

@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "base/sign.h"
 
 namespace harambee::exact {
 
@@ -75,21 +76,30 @@ struct SquaredNorm {
 void accumulate(std::span<float> residual, const Decimal& feedback, std::span<const float> base,
                 std::span<const float> trained);
 
+// Whose a delta is, and of what. A contribution names its author, so that nobody can commit to
+// another's bytes and let their author reveal them; an update is nobody's: all zero.
+struct Provenance {
+  Digest base;   // digest of the weights that the delta starts from
+  KeyId author;  // all zero: nobody's
+  // NOLINTNEXTLINE(google-explicit-constructor): an update is named by its base alone
+  Provenance(const Digest& base_, const KeyId& author_ = KeyId{}) : base(base_), author(author_) {}
+};
+
 // Encodes the residual e and subtracts from it what was encoded.
 // invalid or limit: e holds NaN, infinity or more than kMagnitudeMax, the codec is not valid, or e
 // is empty or longer than kParametersMax; e is unchanged then. Extra memory: 2 bytes for each kept
 // value and 24 for each chunk, besides the result.
-[[nodiscard]] Result<Bytes> encode(const Codec& codec, const Digest& base,
+[[nodiscard]] Result<Bytes> encode(const Codec& codec, const Provenance& provenance,
                                    std::span<float> residual);
 
 // A delta that has been read to its last bit and found canonical. Borrows the blob's bytes.
 // Immutable, so any number of threads may read it.
 class Delta {
  public:
-  // Refuses anything that encode() could not have written for this codec, parameter count and base
-  // weights (spec/delta.md lists the rules). Messages say which rule. No memory is taken.
+  // Refuses anything that encode() could not have written for this codec, parameter count and
+  // provenance (spec/delta.md lists the rules). Messages say which rule. No memory is taken.
   [[nodiscard]] static Result<Delta> parse(View blob, std::uint64_t parameters, const Codec& codec,
-                                           const Digest& base);
+                                           const Provenance& provenance);
 
   [[nodiscard]] std::uint64_t parameters() const { return parameters_; }
   [[nodiscard]] int exponent() const { return norm_.exponent; }

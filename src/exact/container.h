@@ -21,8 +21,9 @@ inline constexpr std::size_t kParametersAt = 8;  // u64
 inline constexpr std::size_t kExponentAt = 16;   // i16
 inline constexpr std::size_t kReservedAt = 18;   // u16, zero
 inline constexpr std::size_t kBaseAt = 20;       // 32 bytes
-inline constexpr std::size_t kHeaderBytes = 52;
-inline constexpr std::uint8_t kVersion = 1;
+inline constexpr std::size_t kAuthorAt = 52;     // 32 bytes
+inline constexpr std::size_t kHeaderBytes = 84;
+inline constexpr std::uint8_t kVersion = 2;
 
 inline constexpr std::uint32_t kKeepMax = 2'048;
 inline constexpr unsigned kMantissaBits = 16;

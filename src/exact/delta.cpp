@@ -121,7 +121,12 @@ Form form_of(Kind kind, std::uint32_t keep) {
 
 Error bad(const std::string& why) { return invalid("delta: " + why); }
 
-Status check_header(View blob, std::uint64_t parameters, const Codec& codec, const Digest& base) {
+bool is_at(View blob, std::size_t offset, const Digest& digest) {
+  return std::equal(digest.bytes.begin(), digest.bytes.end(), blob.begin() + offset);
+}
+
+Status check_header(View blob, std::uint64_t parameters, const Codec& codec,
+                    const Provenance& provenance) {
   using namespace container;
   if (blob.size() < kHeaderBytes) return bad("shorter than its header");
   if (text(blob.first(kMagic.size())) != kMagic) return bad("it does not begin with HBD1");
@@ -130,19 +135,19 @@ Status check_header(View blob, std::uint64_t parameters, const Codec& codec, con
   if (get_u16le(&blob[kKeepAt]) != codec.keep) return bad("another number of kept values");
   if (get_u64le(&blob[kParametersAt]) != parameters) return bad("another number of parameters");
   if (get_u16le(&blob[kReservedAt]) != 0) return bad("the reserved bytes are not zero");
-  if (!std::equal(base.bytes.begin(), base.bytes.end(), blob.begin() + kBaseAt)) {
-    return bad("another base");
-  }
+  if (!is_at(blob, kBaseAt, provenance.base)) return bad("another base");
+  if (!is_at(blob, kAuthorAt, provenance.author)) return bad("of another author");
   return ok();
 }
 
 }  // namespace
 
 Result<Delta> Delta::parse(View blob, std::uint64_t parameters, const Codec& codec,
-                           const Digest& base) {
+                           const Provenance& provenance) {
   if (Status valid = codec.validate(); !valid) return valid.error();
   HARAMBEE_CHECK(parameters >= 1 && parameters <= kParametersMax);
-  if (Status header = check_header(blob, parameters, codec, base); !header) return header.error();
+  if (Status header = check_header(blob, parameters, codec, provenance); !header)
+    return header.error();
   const int exponent = static_cast<std::int16_t>(get_u16le(&blob[container::kExponentAt]));
   if (exponent < kExponentMin || exponent > kExponentMax)
     return bad("the exponent is out of range");

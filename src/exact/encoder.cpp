@@ -284,7 +284,7 @@ void Encoder::write_dense(const Scale& scale, std::size_t at, std::span<float> c
   }
 }
 
-Bytes Encoder::finish(const Digest& base, std::span<float> residual, const Step& step) {
+Bytes Encoder::finish(const Provenance& provenance, std::span<float> residual, const Step& step) {
   HARAMBEE_CHECK(residual.size() == parameters_);
   HARAMBEE_CHECK(step.weights.empty() || step.weights.size() == parameters_);
   HARAMBEE_CHECK(scales_.size() == (parameters_ + kChunk - 1) / kChunk);
@@ -305,7 +305,9 @@ Bytes Encoder::finish(const Digest& base, std::span<float> residual, const Step&
   put_u64le(blob, parameters_);
   put_u16le(blob, static_cast<std::uint16_t>(zero ? 0 : exponent));
   put_u16le(blob, 0);
-  blob.insert(blob.end(), base.bytes.begin(), base.bytes.end());
+  for (const Digest& named : {provenance.base, provenance.author}) {
+    blob.insert(blob.end(), named.bytes.begin(), named.bytes.end());
+  }
 
   blob.reserve(container::kHeaderBytes + scales_.size() * 8 + kept_.size() * (rice + 5) / 8 +
                (codec_.sparse() ? 0 : parameters_));
@@ -331,7 +333,7 @@ Bytes Encoder::finish(const Digest& base, std::span<float> residual, const Step&
   return blob;
 }
 
-Result<Bytes> encode(const Codec& codec, const Digest& base, std::span<float> residual) {
+Result<Bytes> encode(const Codec& codec, const Provenance& provenance, std::span<float> residual) {
   HARAMBEE_CHECK(float_mode_is_exact());
   if (Status valid = codec.validate(); !valid) return valid.error();
   if (residual.empty() || residual.size() > kParametersMax) {
@@ -342,7 +344,7 @@ Result<Bytes> encode(const Codec& codec, const Digest& base, std::span<float> re
     const std::size_t n = std::min<std::size_t>(kChunk, residual.size() - at);
     if (Status added = encoder.add(residual.subspan(at, n)); !added) return added.error();
   }
-  return encoder.finish(base, residual, {});
+  return encoder.finish(provenance, residual, {});
 }
 
 }  // namespace harambee::exact

@@ -26,7 +26,8 @@ class Encoder {
     std::span<float> weights;  // empty: nothing is applied
   };
   // After all chunks. `residual` holds the numbers given to add().
-  [[nodiscard]] Bytes finish(const Digest& base, std::span<float> residual, const Step& step);
+  [[nodiscard]] Bytes finish(const Provenance& provenance, std::span<float> residual,
+                             const Step& step);
 
  private:
   struct Scale {

@@ -52,13 +52,6 @@ Objection contribution_objection(const RunState& run, const Member* member, cons
   if (Objection objection = chain_objection("opt", act.optimizer, member->optimizer)) {
     return objection;
   }
-  // Digests are on the log before the blobs are: without this rule a copycat would commit to a
-  // neighbour's work and let the neighbour reveal it.
-  for (const Committed& other : run.round.contributions) {
-    if (other.act.delta.digest == act.delta.digest) {
-      return "delta: entry " + std::to_string(other.place.index) + " has committed to these bytes";
-    }
-  }
   if (run.round.contributions.size() >= kContributionsPerRoundMax) {
     return "the round is full: " + std::to_string(kContributionsPerRoundMax) + " contributions";
   }

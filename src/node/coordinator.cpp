@@ -203,8 +203,8 @@ Status Coordinator::step(const role::coordinator::Close& action, exact::RunNumbe
     auto blob = session_.blobs().fetch_bytes(accepted.delta);
     if (!blob) return wrap(blob.error(), "an accepted contribution");
     blobs.push_back(std::move(*blob));
-    auto delta =
-        exact::Delta::parse(blobs.back(), session_.layout().parameters(), *up, action.base);
+    auto delta = exact::Delta::parse(blobs.back(), session_.layout().parameters(), *up,
+                                     {action.base, accepted.author});
     if (!delta) {
       return fail(ErrorCode::corrupt, "the validators accepted " + accepted.contribution.hex() +
                                           ", which is malformed: " + delta.error().message);

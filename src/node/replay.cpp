@@ -91,8 +91,8 @@ Status Replay::compute(const fold::ClosedRound& round) {
     Result<Content> content = blobs_(contribution.delta);
     if (!content) return wrap(content.error(), place);
     contents.push_back(*std::move(content));
-    Result<exact::Delta> delta =
-        exact::Delta::parse(contents.back().bytes(), layout_.parameters(), up_, round.base);
+    Result<exact::Delta> delta = exact::Delta::parse(contents.back().bytes(), layout_.parameters(),
+                                                     up_, {round.base, contribution.author});
     if (!delta) {
       return fail(ErrorCode::corrupt, place + ", " + blob_place(contribution.delta.digest) +
                                           ": accepted, but " + delta.error().message);

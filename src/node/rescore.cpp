@@ -34,8 +34,8 @@ Result<std::vector<Scored>> deltas_of(const fold::ClosedRound& round, const fold
     HARAMBEE_CHECK(contribution != round.contributions.end());  // the fold took the score
     Result<Content> blob = blobs(contribution->delta);
     if (!blob) return blob.error();
-    Result<exact::Delta> delta =
-        exact::Delta::parse(blob->bytes(), replay.layout().parameters(), codec, score.base);
+    Result<exact::Delta> delta = exact::Delta::parse(blob->bytes(), replay.layout().parameters(),
+                                                     codec, {score.base, contribution->author});
     if (!delta) return wrap(delta.error(), blob_place(contribution->delta.digest));
     scored.push_back({&entry, *std::move(blob), *std::move(delta)});
   }

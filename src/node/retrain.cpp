@@ -154,8 +154,8 @@ Result<std::string> Retraining::compare(const Trained& trained, const Replay& re
   if (!weights) return weights.error();
   Result<exact::Codec> codec = codec_of(recipe.codec);
   if (!codec) return codec.error();
-  Result<Bytes> blob =
-      encode_contribution(*codec, replay.digest(), replay.weights(), *weights, chain.residual);
+  Result<Bytes> blob = encode_contribution(*codec, {replay.digest(), trained.author},
+                                           replay.weights(), *weights, chain.residual);
   if (!blob) return std::string("training again gives no delta: ") + blob.error().message;
   if (Digest made = sha256(*blob); made != act.delta.digest) {
     return differs("delta", made, act.delta.digest);

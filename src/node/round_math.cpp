@@ -22,12 +22,12 @@ Result<exact::Codec> codec_of(const fold::CodecRule& rule) {
       JsonObject{{"feedback", rule.feedback.str()}, {"keep", rule.keep}, {"name", rule.name}}));
 }
 
-Result<Bytes> encode_contribution(const exact::Codec& codec, const Digest& base,
+Result<Bytes> encode_contribution(const exact::Codec& codec, const exact::Provenance& provenance,
                                   std::span<const float> base_weights,
                                   std::span<const float> trained, std::vector<float>& residual) {
   if (residual.empty()) residual.assign(base_weights.size(), 0.0F);
   exact::accumulate(residual, codec.feedback, base_weights, trained);
-  return exact::encode(codec, base, residual);
+  return exact::encode(codec, provenance, residual);
 }
 
 float gate_factor(const Decimal& step, const exact::SquaredNorm& norm,

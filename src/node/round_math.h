@@ -28,7 +28,8 @@ namespace harambee::node {
 
 // Δ = base − trained joins the residual, which is then sent as far as the codec allows:
 // e ← β·e + Δ, blob = encode(e), e ← e − Δ̂. An empty residual is all zero. Returns the blob.
-[[nodiscard]] Result<Bytes> encode_contribution(const exact::Codec& codec, const Digest& base,
+[[nodiscard]] Result<Bytes> encode_contribution(const exact::Codec& codec,
+                                                const exact::Provenance& provenance,
                                                 std::span<const float> base_weights,
                                                 std::span<const float> trained,
                                                 std::vector<float>& residual);

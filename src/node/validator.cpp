@@ -248,8 +248,8 @@ Status Validator::examine(const role::validator::Score& action,
   if (!codec) return codec.error();
   for (Candidate& candidate : candidates) {
     if (!candidate.blob) continue;
-    auto delta =
-        exact::Delta::parse(*candidate.blob, session_.layout().parameters(), *codec, action.base);
+    auto delta = exact::Delta::parse(*candidate.blob, session_.layout().parameters(), *codec,
+                                     {action.base, candidate.asked.author});
     if (delta) {
       candidate.delta = std::move(*delta);
       candidate.verdict = fold::kVerdictOk;

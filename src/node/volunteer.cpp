@@ -56,7 +56,7 @@ class Volunteer {
                     const TrainDone& done);
   Result<Bytes> encode(const role::trainer::Train& action, const fs::path& base,
                        std::vector<float>& residual) const;
-  Result<Bytes> dishonest(const exact::Codec& codec, const Digest& base,
+  Result<Bytes> dishonest(const exact::Codec& codec, const exact::Provenance& provenance,
                           std::span<const float> before, std::span<const float> trained,
                           std::vector<float>& residual) const;
   Status publish(const fold::Contribution& act);
@@ -344,17 +344,17 @@ Status Volunteer::train(const role::trainer::Train& action) {
   return contribute(action, *base, *done);
 }
 
-Result<Bytes> Volunteer::dishonest(const exact::Codec& codec, const Digest& base,
+Result<Bytes> Volunteer::dishonest(const exact::Codec& codec, const exact::Provenance& provenance,
                                    std::span<const float> before, std::span<const float> trained,
                                    std::vector<float>& residual) const {
   if (options_.misbehave == Misbehave::sign_flip) {
-    return encode_contribution(codec, base, trained, before, residual);
+    return encode_contribution(codec, provenance, trained, before, residual);
   }
   if (options_.misbehave == Misbehave::malformed) {
     residual.assign(before.size(), 0.0F);
     return to_bytes("this is no delta");
   }
-  Rng rng(base);  // noise: uniform, of the same norm
+  Rng rng(provenance.base);  // noise: uniform, of the same norm
   std::vector<float> noise(before.size());
   double wanted = 0, got = 0;
   for (std::size_t i = 0; i < noise.size(); ++i) {
@@ -364,7 +364,7 @@ Result<Bytes> Volunteer::dishonest(const exact::Codec& codec, const Digest& base
   }
   const auto scale = static_cast<float>(std::sqrt(wanted / std::max(got, 1e-30)));
   for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = before[i] - scale * noise[i];
-  return encode_contribution(codec, base, before, noise, residual);
+  return encode_contribution(codec, provenance, before, noise, residual);
 }
 
 Result<Bytes> Volunteer::encode(const role::trainer::Train& action, const fs::path& base,
@@ -383,12 +383,13 @@ Result<Bytes> Volunteer::encode(const role::trainer::Train& action, const fs::pa
     case Misbehave::sign_flip:
     case Misbehave::noise:
     case Misbehave::malformed:
-      return dishonest(*codec, action.base, *before_flat, *trained_flat, residual);
+      return dishonest(*codec, {action.base, session_.me()}, *before_flat, *trained_flat, residual);
     case Misbehave::none:
     case Misbehave::withhold:
       break;
   }
-  return encode_contribution(*codec, action.base, *before_flat, *trained_flat, residual);
+  return encode_contribution(*codec, {action.base, session_.me()}, *before_flat, *trained_flat,
+                             residual);
 }
 
 // Everything that the record speaks of is on disk, under its digest, before the record is.

@@ -17,7 +17,7 @@ Action close(const fold::RunState& run) {
   for (std::size_t i = 0; i < judgement.verdicts.size(); ++i) {
     if (!judgement.verdicts[i].accepted) continue;
     const fold::Committed& committed = run.round.contributions[i];
-    action.accepted.push_back({committed.place.id, committed.act.delta});
+    action.accepted.push_back({committed.place.id, committed.author, committed.act.delta});
   }
   action.checkpoint_due = run.recipe.checkpoint_due(run.round.number);
   return action;

@@ -26,6 +26,7 @@ struct Wait {
 struct Identify {};
 struct ToSum {
   RecordId contribution;
+  KeyId author;
   BlobRef delta;
 };
 // Aggregate the accepted contributions and send the close record.

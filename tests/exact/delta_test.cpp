@@ -36,6 +36,7 @@ Bytes handmade(const Codec& codec, std::uint64_t parameters, int exponent,
   put_u16le(blob, 0);
   const Digest base = test_base();
   blob.insert(blob.end(), base.bytes.begin(), base.bytes.end());
+  blob.resize(container::kHeaderBytes);  // nobody's
   container::BitWriter bits(blob);
   chunks(bits);
   bits.finish();
@@ -50,20 +51,23 @@ TEST(Delta, WorkedExample) {
   residual[2'500] = -0.25F;
   residual[2'501] = 0.125F;
   residual[4'096] = 0.0625F;
-  const Bytes blob = encode(codec, sha256({}), residual).value();
+  const Bytes blob = encode(codec, {sha256({}), sha256(view("author"))}, residual).value();
   EXPECT_EQ(hex(blob),
             "48424431"                          // HBD1
-            "01010200"                          // sign, version 1, keep 2
+            "01020200"                          // sign, version 2, keep 2
             "0410000000000000"                  // 4100 parameters
             "f0ff0000"                          // exponent -16, reserved
             "e3b0c44298fc1c149afbf4c8996fb924"  // base
             "27ae41e4649b934ca495991b7852b855"  //
+            "636485868971eac5aca33c4a0e1800a8"  // author
+            "a11d980bcf0e3776b31002e2c5db91b2"  //
             "00800d60c0058010000000");          // chunks
   EXPECT_EQ(residual[3], 0.25F);
   EXPECT_EQ(residual[2'500], 0.25F);
   EXPECT_EQ(residual[2'501], 0.125F);
   EXPECT_EQ(residual[4'096], 0.0F);
-  const Delta delta = Delta::parse(blob, 4'100, codec, sha256({})).value();
+  const Delta delta =
+      Delta::parse(blob, 4'100, codec, {sha256({}), sha256(view("author"))}).value();
   EXPECT_EQ(delta.squared_norm().digits(), "2164260864");
   EXPECT_EQ(delta.exponent(), -16);
   EXPECT_EQ(delta.nonzero(), 3u);
@@ -124,6 +128,22 @@ TEST(Delta, EveryByteValueInTheHeaderIsChecked) {
   EXPECT_THAT(why_refused(blob, 300, codec_of(Kind::sign, 4)), testing::HasSubstr("kept"));
   EXPECT_THAT(why_refused(blob, 300, codec_of(Kind::two_level, 3)), testing::HasSubstr("codec"));
   EXPECT_THAT(Delta::parse(blob, 300, codec, Digest{}).error().message, testing::HasSubstr("base"));
+}
+
+// A commitment to somebody else's bytes is worth nothing, and neither is nobody's delta.
+TEST(Delta, BelongsToItsAuthorAlone) {
+  const Codec codec = codec_of(Kind::sign, 3);
+  Rng rng = rng_of("author");
+  std::vector<float> residual = bell(rng, 300, 1.0F);
+  const KeyId author = sha256(view("author"));
+  const KeyId copycat = sha256(view("copycat"));
+  const Bytes blob = encode(codec, {test_base(), author}, residual).value();
+  EXPECT_TRUE(Delta::parse(blob, 300, codec, {test_base(), author}).ok());
+  for (const KeyId& other : {copycat, KeyId{}}) {
+    const Result<Delta> taken = Delta::parse(blob, 300, codec, {test_base(), other});
+    ASSERT_FALSE(taken.ok());
+    EXPECT_THAT(taken.error().message, testing::HasSubstr("of another author"));
+  }
 }
 
 TEST(Delta, RefusesWhatIsNotCanonical) {

@@ -11,24 +11,24 @@ namespace harambee::exact {
 namespace {
 
 const std::map<std::string, std::string> kGolden{
-    {"encode-dense-0", "85e723e062ed3582c034964661d5f63ef44221a6cda3c82466b4d1816afa8caf"},
-    {"encode-int4-0", "5e22a1ecde70d21ad3de8c57d3afda44bf5f7d86e9cae7b8fa96f71d5a42fd7e"},
-    {"encode-sign-1", "6c5bed06ae013ca43df61daefe98b83723d292b9175b0ef6225481b1e81190ff"},
-    {"encode-sign-2048", "374fd9cbc1c2ee0a911c4e73083a0e7f5f8de437622ee09dc3c6faf675754c79"},
-    {"encode-sign-256", "26da962d8c26054f3ee61b88e7006b9d2719e22f8a0d08a00d5aa6c0201ab41d"},
-    {"encode-sign-32", "98f0895f82d3f3d0a485680ea80a3d8b1ff81892d3528ea76e67d2b772d184df"},
-    {"encode-ternary-0", "b127d1a129401032987fe4663cbfbaa388f5e40a51c83f4437d87fae86b8dddf"},
-    {"encode-two_level-48", "3d6dddf4dec5d5bf3f235f8ea7ac608135de7e13f50990eae0aa83ac87232435"},
+    {"encode-dense-0", "494532d0bb840d84cb3351a9d11d9ea653ac3aff1902e23053d023b39587b716"},
+    {"encode-int4-0", "cfe34b66cfb75babfea87c0bec335c6803880b3d2e337b0619f2c6c2084cf51e"},
+    {"encode-sign-1", "2cbc566ccab3f82cab6b45a97c9bf65875ed5f6965097e61bd8def5adcc697f4"},
+    {"encode-sign-2048", "fa1ecf87e05d60b5116a3101cb94345fe1497a85141fc1262add1b6ea249f249"},
+    {"encode-sign-256", "cfe6bae38de4df02e1c07e5c85fe69feec553a1d4b9ba0a3afe4991628f353c9"},
+    {"encode-sign-32", "7cfa8193787bca33c6c89d8aef87b8d5fcdead8286c4d9473654f68741b46ef6"},
+    {"encode-ternary-0", "4c2c9c944841356fc137347efbdc588660416e5670120455e648684168639b35"},
+    {"encode-two_level-48", "1b9699dc224ef6b8cccd0f93d7b0dbcab00f19a4b3dc20b2d95d582ae6f4015e"},
     {"round-dense-0-two_level-48-of-16",
-     "23bbc83266e055f1e812dc82f3bb99bdcc0239e3e4287a9a3da7253b4910f70a"},
+     "ccf94731f45a3ce1725c519d384e2e7e774fce528826422d38608b5782ddd321"},
     {"round-sign-32-sign-256-of-4",
-     "32b68c64bb56f02b6a9dd1464318ae0cea8892b6f9578091997b55c633730443"},
+     "b21cb907977d3efa9e4c6506380764bc591f9936a147f1ad14b61fbc4f885014"},
     {"round-sign-32-sign-256-of-7",
-     "2f2db627596d698cb6fcdb0567ac50ba5680def29adb32515efb60554d77aca1"},
+     "382282a953fb4564b61f6cea4842e32b42230b5074202430f18dbfb14eb31ff7"},
     {"round-ternary-0-dense-0-of-3",
-     "484771fedb07a0998a217f9f07453a282450cd82f6d5b981f7cc04272eae570b"},
+     "f1ca0c9cd6585d9f729dea66f329092cf53ab61448eb9f19e5a2a81eaba7f917"},
     {"round-two_level-48-int4-0-of-5",
-     "a488cb3046189a2339593a51bd67b5d5852328df550dfde5fbe85b03681433be"},
+     "4742ae1c11dc99b0f60904f3cc5cccafdbae833370cce2a1d331b751520c6b84"},
 };
 
 TEST(Golden, EveryInstructionSetMakesTheSameBytes) {

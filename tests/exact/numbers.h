@@ -47,5 +47,6 @@ namespace harambee::exact {
 }
 
 [[nodiscard]] inline Digest test_base() { return sha256(view("base weights")); }
+[[nodiscard]] inline KeyId test_author() { return sha256(view("author")); }
 
 }  // namespace harambee::exact

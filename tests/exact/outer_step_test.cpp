@@ -97,8 +97,9 @@ TEST(OuterStep, WorkedExample) {
   EXPECT_EQ(state.weights, (std::vector<float>{0.625F, 1.0F, 1.0F, 1.0F}));
   EXPECT_EQ(state.residual, (std::vector<float>{0.0F, 0.125F, -0.083333336F, 0.083333336F}));
   EXPECT_EQ(hex(update),
-            "48424431010101000400000000000000eeff0000e3b0c44298fc1c149afbf4c8"
-            "996fb92427ae41e4649b934ca495991b7852b85500800100");
+            "48424431010201000400000000000000eeff0000e3b0c44298fc1c149afbf4c8"
+            "996fb92427ae41e4649b934ca495991b7852b855" +
+                std::string(64, '0') + "00800100");
 }
 
 TEST(OuterStep, FollowersArriveAtTheSameBits) {

@@ -39,8 +39,9 @@ inline Scenario encode_scenario(const Codec& codec) {
     for (std::size_t i = 0; i < trained.size(); ++i) trained[i] += base[i];
     accumulate(residual, codec.feedback, base, trained);
     hash.update(bytes_of(residual));
-    const Bytes blob = encode(codec, test_base(), residual).value();
-    const Delta delta = Delta::parse(blob, residual.size(), codec, test_base()).value();
+    const Bytes blob = encode(codec, {test_base(), test_author()}, residual).value();
+    const Delta delta =
+        Delta::parse(blob, residual.size(), codec, {test_base(), test_author()}).value();
     hash.update(blob);
     hash.update(bytes_of(residual));
     hash.update(bytes_of(decode(delta)));

@@ -187,7 +187,7 @@ class SmallRun {
       fold::ScoreEntry entry;
       entry.contribution = one.place.id;
       if (blobs_.contains(one.act.delta.digest)) {
-        exact::Delta delta = parse(one.act.delta.digest);
+        exact::Delta delta = parse(one);
         entry.gain_nanos = 1'000'000;
         entry.squared_norm = delta.squared_norm().digits();
         entry.norm_exponent = delta.squared_norm().exponent;
@@ -200,9 +200,10 @@ class SmallRun {
     close(round);
   }
 
-  exact::Delta parse(const Digest& blob) const {
-    Result<exact::Delta> delta = exact::Delta::parse(blobs_.at(blob), layout_->parameters(),
-                                                     *codec_of(run().recipe.codec), run().weights);
+  exact::Delta parse(const fold::Committed& one) const {
+    Result<exact::Delta> delta =
+        exact::Delta::parse(blobs_.at(one.act.delta.digest), layout_->parameters(),
+                            *codec_of(run().recipe.codec), {run().weights, one.author});
     EXPECT_TRUE(delta.ok()) << delta.error().message;
     return *std::move(delta);
   }
@@ -220,8 +221,9 @@ class SmallRun {
     const fold::Member* member = run().member(key(who).id());
     act.error_feedback.before = member->error_feedback;
     act.optimizer.before = member->optimizer;
-    Result<Bytes> blob = encode_contribution(*codec_of(run().recipe.codec), act.base,
-                                             numbers_.weights, trained, residual);
+    Result<Bytes> blob =
+        encode_contribution(*codec_of(run().recipe.codec), {act.base, key(who).id()},
+                            numbers_.weights, trained, residual);
     ASSERT_TRUE(blob.ok()) << blob.error().message;
     act.error_feedback.after = exact::floats_digest(residual);
     act.optimizer.after = sha256(view("optimizer of " + who + std::to_string(round)));
@@ -244,7 +246,7 @@ class SmallRun {
       if (!verdict.accepted) continue;
       close.accepted.push_back(verdict.contribution);
       for (const fold::Committed& one : run().round.contributions) {
-        if (one.place.id == verdict.contribution) deltas.push_back(parse(one.act.delta.digest));
+        if (one.place.id == verdict.contribution) deltas.push_back(parse(one));
       }
     }
     Result<Bytes> update = exact::close_round(*codec_of(run().recipe.down), run().recipe.outer_lr,
