@@ -40,8 +40,8 @@ class SequencerImpl : public Sequencer {
         shelf_(shelf),
         clock_(clock),
         admission_(order),
-        published_log_(shelf),
-        steady_at_tick_ms_(clock.steady_ms()) {}
+        steady_at_tick_ms_(clock.steady_ms()),
+        published_log_(shelf) {}
   ~SequencerImpl() override { stop(); }
 
   // Start.
