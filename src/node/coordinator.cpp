@@ -46,6 +46,9 @@ class Coordinator {
   Status step(const role::coordinator::Close& action, exact::RunNumbers& numbers, fold::Close& act);
   Status keep(const exact::RunNumbers& numbers, fold::Close& act, bool checkpoint_due);
   Status upload_closed();
+  Status remake(const fold::ClosedRound& closed);
+  Status upload(const BlobRef& ref);
+  Result<Replay> replay(std::size_t rounds);
   void trim();
   [[nodiscard]] fs::path residual_path(const Digest& digest) const {
     return session_.options().dir / "residual" / digest.hex();
@@ -167,9 +170,8 @@ Result<exact::RunNumbers> Coordinator::numbers(const role::coordinator::Close& a
   return numbers;
 }
 
-// From the first weights through every closed round, as an auditor does.
-Result<exact::RunNumbers> Coordinator::rebuild(const role::coordinator::Close& action) {
-  session_.tell_state("replaying the run: the residual is not here");
+// From the first weights through that many closed rounds, as an auditor does.
+Result<Replay> Coordinator::replay(std::size_t rounds) {
   auto replay = Replay::begin(session_.run(), [this](const BlobRef& ref) -> Result<Content> {
     const auto file = session_.blobs().fetch(ref);
     if (!file) return file.error();
@@ -178,14 +180,21 @@ Result<exact::RunNumbers> Coordinator::rebuild(const role::coordinator::Close& a
     return Content(std::move(*mapped));
   });
   if (!replay) return replay.error();
-  while (!replay->done()) {
+  while (static_cast<std::size_t>(replay->round()) < rounds) {
     if (session_.stopping()) return fail(ErrorCode::cancelled, "stopped while replaying");
     if (Status next = replay->next(); !next) return next.error();
   }
-  if (exact::floats_digest(replay->residual()) != *action.residual) {
+  return replay;
+}
+
+Result<exact::RunNumbers> Coordinator::rebuild(const role::coordinator::Close& action) {
+  session_.tell_state("replaying the run: the residual is not here");
+  auto replayed = replay(session_.run().history.size());
+  if (!replayed) return replayed.error();
+  if (exact::floats_digest(replayed->residual()) != *action.residual) {
     return fail(ErrorCode::corrupt, "the replay does not lead to the residual on the log");
   }
-  return exact::RunNumbers{replay->weights(), replay->residual()};
+  return exact::RunNumbers{replayed->weights(), replayed->residual()};
 }
 
 // The outer step, if anything was accepted; fills in the update.
@@ -273,16 +282,45 @@ Status Coordinator::upload_closed() {
   const auto& history = session_.run().history;
   for (; uploaded_ < history.size(); ++uploaded_) {
     const fold::ClosedRound& closed = history[uploaded_];
+    if (Status made = remake(closed); !made) return made;
     for (const auto* ref : {&closed.update, &closed.checkpoint}) {
       if (!*ref || !session_.blobs().has((*ref)->digest)) continue;
-      session_.tell_state("uploading the update");
-      Status uploaded = session_.blobs().upload(**ref);
-      if (!uploaded && uploaded.error().code != ErrorCode::refused) return uploaded;
-      if (!uploaded) session_.tell(Event::Kind::note, uploaded.error().message);
+      if (Status uploaded = upload(**ref); !uploaded) return uploaded;
     }
     trim();
   }
   return ok();
+}
+
+Status Coordinator::upload(const BlobRef& ref) {
+  session_.tell_state("uploading the update");
+  Status uploaded = session_.blobs().upload(ref);
+  if (uploaded || uploaded.error().code != ErrorCode::refused) return uploaded;
+  session_.tell(Event::Kind::note, uploaded.error().message);
+  return ok();
+}
+
+// A round that was closed, and whose update or checkpoint is neither here nor on the hub (this
+// directory was lost between the two): made again from the contributions.
+Status Coordinator::remake(const fold::ClosedRound& closed) {
+  bool lost = false;
+  for (const auto* ref : {&closed.update, &closed.checkpoint}) {
+    if (!*ref || session_.blobs().has((*ref)->digest)) continue;
+    const auto there = session_.blobs().hub_has(**ref);
+    if (!there) return there.error();
+    lost = lost || !*there;
+  }
+  if (!lost) return ok();
+  session_.tell_state("replaying the run: the update is lost");
+  const auto replayed = replay(static_cast<std::size_t>(closed.number) + 1);
+  if (!replayed) return replayed.error();
+  if (closed.update) {
+    const Status kept = session_.blobs().put(closed.update->digest, replayed->update());
+    if (!kept) return kept;
+  }
+  if (!closed.checkpoint) return ok();
+  return session_.blobs().put(closed.checkpoint->digest,
+                              format::weights_file(session_.layout(), replayed->weights()));
 }
 
 // After an upload: what only the closed rounds needed.

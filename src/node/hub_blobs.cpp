@@ -182,16 +182,27 @@ Result<Bytes> HubBlobs::fetch_bytes(const BlobRef& ref) {
   return store::read_file(file->string(), ref.size);
 }
 
-// Where the hub's copy ends; ref.size if it is complete.
-Result<std::uint64_t> HubBlobs::upload_offset(const BlobRef& ref) {
+Result<bool> HubBlobs::hub_has(const BlobRef& ref) {
+  if (hub_url_.empty() || !wire_) return fail(ErrorCode::unavailable, "offline");
   WireRequest request;
   request.method = "HEAD";
   request.url = hub_url_ + "/blobs/" + ref.digest.hex();
-  auto response = wire_->exchange(request);
+  const auto response = wire_->exchange(request);
   if (!response) return response.error();
-  if (response->status == 200) return ref.size;
+  if (response->status == 200 || response->status == 404) return response->status == 200;
+  return fail(ErrorCode::unavailable,
+              fmt::format("the hub answered {} to a question for a blob", response->status));
+}
+
+// Where the hub's copy ends; ref.size if it is complete.
+Result<std::uint64_t> HubBlobs::upload_offset(const BlobRef& ref) {
+  const auto complete = hub_has(ref);
+  if (!complete) return complete.error();
+  if (*complete) return ref.size;
+  WireRequest request;
+  request.method = "HEAD";
   request.url = hub_url_ + "/uploads/" + ref.digest.hex();
-  response = wire_->exchange(request);
+  const auto response = wire_->exchange(request);
   if (!response) return response.error();
   const auto found = response->headers.find("upload-offset");
   if (response->status / 100 != 2 || found == response->headers.end()) return std::uint64_t{0};

@@ -28,6 +28,8 @@ class HubBlobs final : public Blobs {
   // Sends a local blob, from where the hub's copy ends. Being there already is success.
   // refused: the hub does not want it (no record names it). not_found: it is not here.
   [[nodiscard]] Status upload(const BlobRef& ref);
+  // Whether the hub has it, whole. unavailable: it does not answer.
+  [[nodiscard]] Result<bool> hub_has(const BlobRef& ref);
   // Takes a finished local file in: it is hashed, and moved or copied to its place.
   [[nodiscard]] Result<BlobRef> adopt(const std::filesystem::path& file, std::string type);
 

@@ -99,6 +99,7 @@ Status Replay::compute(const fold::ClosedRound& round) {
     }
     deltas.push_back(*std::move(delta));
   }
+  update_.clear();
   if (deltas.empty()) return ok();  // nobody was accepted: nothing moves
   Result<Bytes> update =
       exact::close_round(down_, run_->recipe.outer_lr, round.base, deltas, state_);
@@ -109,6 +110,7 @@ Status Replay::compute(const fold::ClosedRound& round) {
   if (made != round.update->digest) {
     return differs(round_place(*run_, round), "update blob", made, round.update->digest);
   }
+  update_ = *std::move(update);
   return ok();
 }
 

@@ -39,6 +39,8 @@ class Replay {
   // What the way down still owes then: the coordinator's other half of the exact state.
   [[nodiscard]] const std::vector<float>& residual() const { return state_.residual; }
   [[nodiscard]] const Digest& digest() const { return digest_; }
+  // The update blob of the round that was replayed last; empty if it accepted nothing.
+  [[nodiscard]] const Bytes& update() const { return update_; }
   [[nodiscard]] const format::ModelLayout& layout() const { return layout_; }
 
   // Computes the next closed round. corrupt: something is not what the log says; the message names
@@ -58,6 +60,7 @@ class Replay {
   exact::Codec down_;
   exact::RunNumbers state_;
   Digest digest_;
+  Bytes update_;
   std::size_t next_ = 0;
 };
 

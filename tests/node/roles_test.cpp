@@ -280,13 +280,14 @@ TEST_P(KilledHost, GoesOn) {
 
 INSTANTIATE_TEST_SUITE_P(
     Places, KilledHost,
-    ::testing::Values(KillPoint{"CoordinatorBeforeClosing", "POST", "/records", false, 1},
-                      KillPoint{"CoordinatorAfterClosing", "POST", "/records", true, 1},
-                      KillPoint{"CoordinatorBeforeUploading", "PUT", "/blobs/", false, 0},
-                      KillPoint{"CoordinatorInRoundOneLosesItsDirectory", "POST", "/records", false,
-                                2},
-                      KillPoint{"ValidatorBeforeScoring", "POST", "/records", false, 1},
-                      KillPoint{"ValidatorAfterScoring", "POST", "/records", true, 1}),
+    ::testing::Values(
+        KillPoint{"CoordinatorBeforeClosing", "POST", "/records", false, 1},
+        KillPoint{"CoordinatorAfterClosing", "POST", "/records", true, 1},
+        KillPoint{"CoordinatorBeforeUploading", "PUT", "/blobs/", false, 0},
+        KillPoint{"CoordinatorInRoundOneLosesItsDirectory", "POST", "/records", false, 2},
+        KillPoint{"CoordinatorBeforeUploadingLosesItsDirectory", "PUT", "/blobs/", false, 0},
+        KillPoint{"ValidatorBeforeScoring", "POST", "/records", false, 1},
+        KillPoint{"ValidatorAfterScoring", "POST", "/records", true, 1}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST_F(RolesTest, ALateJoinerTakesTheCheckpointAndTheUpdatesAfterIt) {
