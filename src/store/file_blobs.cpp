@@ -126,11 +126,17 @@ class FileBlobs : public hub::BlobShelf {
 
 namespace {
 
-// Lanes cannot be resumed: what a crash left of them is of no use.
-void remove_lanes(const std::string& uploads) {
+// Lanes cannot be resumed: what a crash left of them is of no use. Nor is a beginning that nobody
+// has gone on with for a week: a round's deadline is at most that far away.
+void remove_leftovers(const std::string& uploads) {
+  namespace fs = std::filesystem;
+  const auto oldest = fs::file_time_type::clock::now() - kUnfinishedUploadKept;
   std::error_code ignored;
-  for (const auto& file : std::filesystem::directory_iterator(uploads, ignored)) {
-    if (file.path().extension() == ".lane") std::filesystem::remove(file.path(), ignored);
+  for (const auto& file : fs::directory_iterator(uploads, ignored)) {
+    const bool lane = file.path().extension() == ".lane";
+    std::error_code unknown;
+    const auto written = fs::last_write_time(file.path(), unknown);
+    if (lane || (!unknown && written < oldest)) fs::remove(file.path(), ignored);
   }
 }
 
@@ -141,7 +147,7 @@ Result<std::unique_ptr<hub::BlobShelf>> open_file_blobs(const std::string& dir,
   for (const char* folder : {"/blobs", "/uploads"}) {
     if (auto made = make_folders(dir + folder); !made) return made.error();
   }
-  remove_lanes(dir + "/uploads");
+  remove_leftovers(dir + "/uploads");
   return std::unique_ptr<hub::BlobShelf>(std::make_unique<FileBlobs>(dir, bytes_max));
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -121,4 +122,24 @@ TEST(SqliteOrder, TwoProgramsCannotBothMoveTheHead) {
 }
 
 }  // namespace
+TEST(FileBlobs, AStartDropsUploadsThatNobodyGoesOnWith) {
+  const TemporaryFolder folder;
+  static_cast<void>(*open_file_blobs(folder.path()));
+  const std::filesystem::path uploads = folder.path() + "/uploads";
+  const auto made = [&uploads](const char* name, std::chrono::hours age) {
+    EXPECT_TRUE(write_file_atomic((uploads / name).string(), view("x")).ok());
+    const auto now = std::filesystem::file_time_type::clock::now();
+    std::filesystem::last_write_time(uploads / name, now - age);
+  };
+  made("new.part", std::chrono::hours{1});
+  made("week.part", kUnfinishedUploadKept - std::chrono::hours{1});
+  made("old.part", kUnfinishedUploadKept + std::chrono::hours{1});
+  made("new.1.lane", std::chrono::hours{0});
+  static_cast<void>(*open_file_blobs(folder.path()));
+  EXPECT_TRUE(std::filesystem::exists(uploads / "new.part"));
+  EXPECT_TRUE(std::filesystem::exists(uploads / "week.part"));
+  EXPECT_FALSE(std::filesystem::exists(uploads / "old.part"));
+  EXPECT_FALSE(std::filesystem::exists(uploads / "new.1.lane"));
+}
+
 }  // namespace harambee::store
