@@ -23,16 +23,21 @@ inline constexpr std::size_t kContributionsMax = 1'024;
 // min(1, ‖median‖ / ‖x‖), exact to 2^-60 and then rounded to double; 1 when x is zero.
 [[nodiscard]] double clip(const SquaredNorm& norm, const SquaredNorm& median);
 
-// Contribution i counts weight[i] × 2^exponent for each unit of its integers. Weights are Q2.30
-// numbers 0 ≤ a ≤ 2^30; the largest is at least 2^29, unless all are zero.
+// u = (Σ weight[i] · x_i + previous · û) · 2^exponent ÷ divisor, where x_i and û are the integers
+// of the contributions and of the previous update. Weights are integers 0 ≤ a ≤ 2^30; the largest
+// is at least 2^29, unless all are zero. Every rule makes these (exact/robust.h for the robust
+// ones).
 struct Weights {
-  std::vector<std::uint32_t> weight;
+  std::vector<std::uint32_t> weight;  // of each contribution, in log order
+  std::uint32_t previous = 0;         // of the previous round's update; 0 for most rules
   int exponent = 0;
+  double divisor = 1;
+  bool operator==(const Weights&) const = default;
 };
 // The clip to the median norm, with the contributions' own exponents folded in.
 [[nodiscard]] Weights clip_weights(std::span<const SquaredNorm> norms);
 
-// u = (1/N) Σ clip_i · Δ̂_i, chunk after chunk: float(double(S) · (2^k / N)) of the integer sum S,
+// u, chunk after chunk: float(double(S) · (2^k / divisor)) of the integer sum S,
 // the quotient being one double. Memory: one accumulator of 4096 int64, one decoded
 // chunk, and a cursor and a weight (32 bytes) for each contribution, whatever the model's size.
 class Aggregate {
@@ -40,6 +45,13 @@ class Aggregate {
   // Borrows the deltas. invalid: none, or of different length; limit: more than kContributionsMax.
   [[nodiscard]] static Result<Aggregate> make(std::span<const Delta> deltas);
 
+  // With weights of another rule. `previous` may be null if weights.previous is 0. A contribution
+  // of weight 0 is not read. Weights of another count, or of a previous update that is missing, are
+  // a bug.
+  [[nodiscard]] static Result<Aggregate> make(std::span<const Delta> deltas, Weights weights,
+                                              const Delta* previous);
+
+  [[nodiscard]] std::uint64_t parameters() const { return parameters_; }
   [[nodiscard]] bool done() const { return chunk_ == chunks_; }
   // The next chunk of u: out[0 … length), length = min(4096, what is left), which is returned.
   // Requires !done() and out.size() ≥ length.
@@ -48,7 +60,8 @@ class Aggregate {
  private:
   Aggregate() = default;
   std::vector<Delta::Cursor> cursors_;
-  Weights weights_;
+  std::vector<std::int64_t> factor_;  // of each cursor
+  double scale_ = 0;
   std::uint64_t parameters_ = 0;
   std::uint64_t chunk_ = 0;
   std::uint64_t chunks_ = 0;
@@ -58,5 +71,7 @@ class Aggregate {
 
 // The whole of u at once; out.size() must be the deltas' parameter count (a bug otherwise).
 [[nodiscard]] Status aggregate(std::span<const Delta> deltas, std::span<float> out);
+[[nodiscard]] Status aggregate(std::span<const Delta> deltas, const Weights& weights,
+                               const Delta* previous, std::span<float> out);
 
 }  // namespace harambee::exact

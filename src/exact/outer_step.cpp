@@ -13,17 +13,14 @@ namespace {
 // θ + (−α)·û and θ − α·û are the same bits: negation is exact.
 float step_factor(const Decimal& outer_rate) { return -to_float(outer_rate); }
 
-}  // namespace
-
-Result<Bytes> close_round(const Codec& down, const Decimal& outer_rate, const Digest& base,
-                          std::span<const Delta> accepted, RunNumbers& state) {
+Result<Bytes> close_with(const Codec& down, const Decimal& outer_rate, const Digest& base,
+                         Result<Aggregate> mean, RunNumbers& state) {
   if (Status valid = down.validate(); !valid) return valid.error();
   if (outer_rate.nanos < 0 || outer_rate.nanos > kOuterRateNanosMax) {
     return invalid("outer step: the rate must be 0…1000");
   }
-  Result<Aggregate> mean = Aggregate::make(accepted);
   if (!mean) return mean.error();
-  const std::uint64_t parameters = accepted[0].parameters();
+  const std::uint64_t parameters = mean->parameters();
   if (state.weights.size() != parameters || state.residual.size() != parameters) {
     return invalid("outer step: weights, residual and contributions differ in length");
   }
@@ -39,6 +36,19 @@ Result<Bytes> close_round(const Codec& down, const Decimal& outer_rate, const Di
     at += length;
   }
   return encoder.finish(base, residual, {step_factor(outer_rate), state.weights});
+}
+
+}  // namespace
+
+Result<Bytes> close_round(const Codec& down, const Decimal& outer_rate, const Digest& base,
+                          std::span<const Delta> accepted, RunNumbers& state) {
+  return close_with(down, outer_rate, base, Aggregate::make(accepted), state);
+}
+
+Result<Bytes> close_round(const Codec& down, const Decimal& outer_rate, const Digest& base,
+                          std::span<const Delta> accepted, const Weights& weights,
+                          const Delta* previous, RunNumbers& state) {
+  return close_with(down, outer_rate, base, Aggregate::make(accepted, weights, previous), state);
 }
 
 void apply_update(const Delta& update, const Decimal& outer_rate, std::span<float> weights) {

@@ -10,6 +10,7 @@
 #include "base/decimal.h"
 #include "base/hash.h"
 #include "base/result.h"
+#include "exact/aggregate.h"
 #include "exact/codec.h"
 
 namespace harambee::exact {
@@ -30,6 +31,13 @@ struct RunNumbers {
 // beyond kMagnitudeMax (the residual is spoilt; go back to a checkpoint).
 [[nodiscard]] Result<Bytes> close_round(const Codec& down, const Decimal& outer_rate,
                                         const Digest& base, std::span<const Delta> accepted,
+                                        RunNumbers& state);
+
+// The same with the weights of another rule (exact/robust.h). `previous`: the update of the round
+// before, null if there was none.
+[[nodiscard]] Result<Bytes> close_round(const Codec& down, const Decimal& outer_rate,
+                                        const Digest& base, std::span<const Delta> accepted,
+                                        const Weights& weights, const Delta* previous,
                                         RunNumbers& state);
 
 // θ ← θ − α·û for followers: one product, one difference, each rounded to float, where û is not

@@ -8,6 +8,7 @@
 
 #include "exact/aggregate.h"
 #include "exact/outer_step.h"
+#include "exact/robust.h"
 #include "tests/exact/numbers.h"
 
 namespace harambee::exact {
@@ -78,6 +79,54 @@ inline Scenario round_scenario(const Codec& up, const Codec& down, std::size_t c
           hash.finish()};
 }
 
+// Three rounds of a rule with everything it can be given: standing, a copy, a huge contribution,
+// the update before, and a sample of the chunks.
+inline Scenario robust_scenario(RobustRule::Kind kind) {
+  constexpr std::size_t kParameters = 300 * kChunk - 77;
+  Rng rng = rng_of("robust scenario");
+  const Codec up = codec_of(Codec::Kind::sign, 16);
+  const Codec down{Codec::Kind::sign, 64, Decimal{1'000'000'000}};
+  RunNumbers state{std::vector<float>(kParameters, 0.02F), std::vector<float>(kParameters)};
+  RobustRule rule;
+  rule.kind = kind, rule.sample = Decimal{900'000'000};
+  const std::vector<std::uint32_t> standing{kFullVote, kFullVote, kFullVote / 3,
+                                            kFullVote, kFullVote, kFullVote / 7};
+  Sha256 hash;
+  Bytes update;
+  for (int round = 0; round < 3; ++round) {
+    std::vector<Bytes> blobs;
+    for (std::size_t i = 0; i < 5; ++i) {
+      std::vector<float> residual(kParameters);  // few values: most of the time goes into these
+      for (const float value : heavy(rng, kParameters / 128, i == 4 ? 0.1F : 0.0003F)) {
+        residual[rng.below(kParameters)] = value;
+      }
+      blobs.push_back(encode(up, test_base(), residual).value());
+    }
+    blobs.push_back(blobs[1]);
+    std::vector<Delta> deltas;
+    for (const Bytes& blob : blobs) {
+      deltas.push_back(Delta::parse(blob, kParameters, up, test_base()).value());
+    }
+    std::vector<Delta> before;
+    if (round > 0) before = {Delta::parse(update, kParameters, down, test_base()).value()};
+    const Delta* previous = before.empty() ? nullptr : &before[0];
+    const RobustRound given{.deltas = deltas,
+                            .standing = standing,
+                            .previous = previous,
+                            .seed = sha256(view(std::to_string(round)))};
+    const Weights weights = robust_weights(rule, given).value();
+    std::string text = std::to_string(weights.exponent) + " " + std::to_string(weights.previous);
+    for (const std::uint32_t weight : weights.weight) text += " " + std::to_string(weight);
+    hash.update(view(text));
+    const Decimal rate{2'700'000'000};
+    Bytes made = close_round(down, rate, test_base(), deltas, weights, previous, state).value();
+    update = std::move(made);
+    hash.update(update);
+    hash.update(bytes_of(state.weights));
+  }
+  return {"robust-" + std::string(name(kind)), hash.finish()};
+}
+
 [[nodiscard]] inline std::vector<Scenario> run_scenarios() {
   std::vector<Scenario> out;
   for (const Codec& codec : all_codecs()) out.push_back(encode_scenario(codec));
@@ -88,6 +137,10 @@ inline Scenario round_scenario(const Codec& up, const Codec& down, std::size_t c
   out.push_back(round_scenario(codec_of(Kind::two_level, 48), codec_of(Kind::int4, 0), 5));
   out.push_back(round_scenario(codec_of(Kind::ternary, 0), codec_of(Kind::dense, 0), 3));
   out.push_back(round_scenario(codec_of(Kind::dense, 0), codec_of(Kind::two_level, 48), 16));
+  using Rule = RobustRule::Kind;
+  for (const Rule rule : {Rule::mean, Rule::clip, Rule::centered, Rule::neighbours, Rule::krum}) {
+    out.push_back(robust_scenario(rule));
+  }
   return out;
 }
 

@@ -1,0 +1,295 @@
+#include "exact/gram.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "exact/aggregate.h"
+#include "exact/math.h"
+#include "exact/real.h"
+
+namespace harambee::exact {
+namespace {
+
+using Integer = Gram::Integer;
+constexpr std::int64_t kBillion = 1'000'000'000;
+
+// One chunk of every contribution, sorted by place: who sends this parameter, and what.
+class ByPlace {
+ public:
+  struct Entry {
+    std::uint32_t owner;
+    std::int32_t value;
+  };
+
+  ByPlace() : start_(kChunk + 1) {}
+
+  void clear() {
+    place_.clear();
+    entry_.clear();
+    std::ranges::fill(start_, 0);
+  }
+  // Owners must come in ascending order.
+  void add(std::uint32_t owner, const Delta::Chunk& chunk) {
+    for (std::uint32_t i = 0; i < chunk.size; ++i) {
+      place_.push_back(chunk.place[i]);
+      entry_.push_back({owner, chunk.value[i]});
+      ++start_[chunk.place[i] + 1];
+    }
+  }
+  // After all add(); then at() may be asked.
+  void sort() {
+    std::partial_sum(start_.begin(), start_.end(), start_.begin());
+    sorted_.resize(entry_.size());
+    cursor_.assign(start_.begin(), start_.end());
+    for (std::size_t i = 0; i < entry_.size(); ++i) sorted_[cursor_[place_[i]]++] = entry_[i];
+  }
+  // Who sends a place, owners ascending.
+  [[nodiscard]] std::span<const Entry> at(std::uint32_t place) const {
+    return std::span(sorted_).subspan(start_[place], start_[place + 1] - start_[place]);
+  }
+
+ private:
+  std::vector<std::uint32_t> start_, cursor_;
+  std::vector<std::uint16_t> place_;
+  std::vector<Entry> entry_, sorted_;
+};
+
+// Walks all contributions side by side, and shows the chunks of a sample.
+class Walk {
+ public:
+  // invalid, limit: as Gram::make.
+  static Status check(std::span<const Delta> deltas, const Delta* previous) {
+    if (deltas.empty()) return invalid("robust: no contributions");
+    if (deltas.size() > kContributionsMax) {
+      return fail(ErrorCode::limit, "robust: more than 1024 contributions");
+    }
+    const std::uint64_t parameters = deltas[0].parameters();
+    const bool same = std::ranges::all_of(
+        deltas, [&](const Delta& delta) { return delta.parameters() == parameters; });
+    if (!same || (previous != nullptr && previous->parameters() != parameters)) {
+      return invalid("robust: contributions of different length");
+    }
+    return ok();
+  }
+
+  Walk(std::span<const Delta> deltas, const Delta* previous, const Decimal& share,
+       const Digest& seed)
+      : sample_(deltas[0].chunks(), share, seed), decoded_(1) {
+    cursors_.reserve(deltas.size() + 1);
+    for (const Delta& delta : deltas) cursors_.emplace_back(delta);
+    if (previous != nullptr) cursors_.emplace_back(*previous);
+  }
+
+  // Calls visit(point, chunk) for each point of the next sampled chunk; false if there is none.
+  template <typename Visit>
+  bool next(const Visit& visit) {
+    while (!cursors_[0].done()) {
+      const bool taken = sample_.next();
+      for (std::size_t i = 0; i < cursors_.size(); ++i) {
+        cursors_[i].next(decoded_[0]);
+        if (taken) visit(static_cast<std::uint32_t>(i), decoded_[0]);
+      }
+      if (taken) return true;
+    }
+    return false;
+  }
+
+ private:
+  ChunkSample sample_;
+  std::vector<Delta::Cursor> cursors_;
+  std::vector<Delta::Chunk> decoded_;
+};
+
+std::uint64_t square_sum(const Delta::Chunk& chunk) {
+  std::uint64_t sum = 0;  // < 4096 · 2^46
+  for (std::uint32_t i = 0; i < chunk.size; ++i) {
+    sum += static_cast<std::uint64_t>(std::int64_t{chunk.value[i]} * chunk.value[i]);
+  }
+  return sum;
+}
+
+// int64 sums of a few chunks, emptied into 128 bits before they could overflow: by Cauchy and
+// Schwarz no sum is greater than the largest sum of squares.
+class Sums {
+ public:
+  explicit Sums(std::size_t points) : points_(points), low_(points * points) {}
+
+  void reserve(std::uint64_t largest_square_sum, std::vector<Integer>& high) {
+    if (largest_square_sum > kRoom - used_) flush(high);
+    used_ += largest_square_sum;
+  }
+  void add(std::span<const ByPlace::Entry> senders) {
+    for (std::size_t a = 0; a < senders.size(); ++a) {
+      std::int64_t* row = &low_[senders[a].owner * points_];
+      const std::int64_t value = senders[a].value;
+      for (std::size_t b = 0; b <= a; ++b) row[senders[b].owner] += value * senders[b].value;
+    }
+  }
+  void flush(std::vector<Integer>& high) {
+    for (std::size_t i = 0; i < low_.size(); ++i) high[i] += low_[i];
+    std::ranges::fill(low_, 0);
+    used_ = 0;
+  }
+
+ private:
+  static constexpr std::uint64_t kRoom = std::uint64_t{1} << 62;
+  std::size_t points_;
+  std::vector<std::int64_t> low_;
+  std::uint64_t used_ = 0;
+};
+
+}  // namespace
+
+ChunkSample::ChunkSample(std::uint64_t chunks, const Decimal& share, const Digest& seed)
+    : rng_(sha256({view("harambee chunks v1\n"), seed.view()})), chunks_left_(chunks) {
+  HARAMBEE_CHECK(share.nanos > 0 && share.nanos <= kBillion);
+  const uint128 part =
+      (static_cast<uint128>(chunks) * static_cast<std::uint64_t>(share.nanos) + kBillion - 1) /
+      kBillion;
+  size_ = std::max(static_cast<std::uint64_t>(part), std::min(chunks, kSampleChunksMin));
+  wanted_ = size_;
+}
+
+bool ChunkSample::next() {
+  HARAMBEE_CHECK(chunks_left_ > 0);
+  const bool taken = wanted_ == chunks_left_ || rng_.below(chunks_left_) < wanted_;
+  --chunks_left_;
+  wanted_ -= taken;
+  return taken;
+}
+
+Result<Gram> Gram::make(std::span<const Delta> deltas, const Delta* previous, const Decimal& share,
+                        const Digest& seed) {
+  if (Status usable = Walk::check(deltas, previous); !usable) return usable.error();
+  Gram out;
+  for (const Delta& delta : deltas) out.exponent_.push_back(delta.exponent());
+  if (previous != nullptr) out.exponent_.push_back(previous->exponent());
+  out.sum_.resize(out.size() * out.size());
+  Walk walk(deltas, previous, share, seed);
+  Sums sums(out.size());
+  ByPlace chunk;
+  for (;;) {
+    chunk.clear();
+    std::uint64_t largest = 0;
+    const bool more = walk.next([&](std::uint32_t point, const Delta::Chunk& decoded) {
+      chunk.add(point, decoded);
+      largest = std::max(largest, square_sum(decoded));
+    });
+    if (!more) break;
+    chunk.sort();
+    sums.reserve(largest, out.sum_);
+    for (std::uint32_t place = 0; place < kChunk; ++place) sums.add(chunk.at(place));
+  }
+  sums.flush(out.sum_);
+  return out;
+}
+
+double Gram::value(std::size_t i, std::size_t j) const {
+  return std::ldexp(static_cast<double>(integer(i, j)), exponent(i) + exponent(j));
+}
+
+bool Gram::similar(std::size_t i, std::size_t j, const Decimal& threshold) const {
+  const Integer inner = integer(i, j);
+  if (inner <= 0) return false;
+  // ⟨x,y⟩² > t² ‖x‖² ‖y‖², with the exponents cancelled. Each side as roots of 63 bits: the
+  // integers are below 2^82, their squares would not fit.
+  const Real norms = product(root({static_cast<uint128>(integer(i, i)), 0}),
+                             root({static_cast<uint128>(integer(j, j)), 0}));
+  const Real right = product(norms, Real{static_cast<std::uint64_t>(threshold.nanos), 0});
+  const int shift = std::max(bit_width(static_cast<uint128>(inner)) - 62, 0);
+  const Real left = product({static_cast<std::uint64_t>(inner >> shift), shift},
+                            Real{static_cast<std::uint64_t>(kBillion), 0});
+  if (left.top() != right.top()) return left.top() > right.top();
+  const auto aligned = [](const Real& real) {
+    return real.mantissa << (63 - std::bit_width(real.mantissa));
+  };
+  return aligned(left) > aligned(right);
+}
+
+std::vector<std::uint32_t> similar_groups(const Gram& gram, std::size_t count,
+                                          const Decimal& threshold) {
+  HARAMBEE_CHECK(count <= gram.size());
+  std::vector<std::uint32_t> group(count);
+  std::iota(group.begin(), group.end(), 0);
+  if (threshold.nanos <= 0) return group;
+  const auto first_of = [&](std::uint32_t i) {
+    while (group[i] != i) i = group[i];
+    return i;
+  };
+  for (std::uint32_t i = 0; i < count; ++i) {
+    for (std::uint32_t j = 0; j < i; ++j) {
+      if (!gram.similar(i, j, threshold)) continue;
+      const std::uint32_t a = first_of(i), b = first_of(j);
+      group[std::max(a, b)] = std::min(a, b);
+    }
+  }
+  for (std::uint32_t i = 0; i < count; ++i) group[i] = first_of(i);
+  return group;
+}
+
+Result<std::vector<std::uint32_t>> exclusive_shares(std::span<const Delta> deltas,
+                                                    std::span<const std::uint32_t> group,
+                                                    const Decimal& share, const Digest& seed) {
+  if (Status usable = Walk::check(deltas, nullptr); !usable) return usable.error();
+  HARAMBEE_CHECK(group.size() == deltas.size());
+  std::vector<uint128> all(deltas.size()), exclusive(deltas.size());
+  Walk walk(deltas, nullptr, share, seed);
+  ByPlace chunk;
+  for (;;) {
+    chunk.clear();
+    if (!walk.next([&](std::uint32_t point, const Delta::Chunk& one) { chunk.add(point, one); })) {
+      break;
+    }
+    chunk.sort();
+    for (std::uint32_t place = 0; place < kChunk; ++place) {
+      const std::span<const ByPlace::Entry> senders = chunk.at(place);
+      const bool alone = std::ranges::all_of(
+          senders, [&](const auto& one) { return group[one.owner] == group[senders[0].owner]; });
+      for (const auto& [owner, value] : senders) {
+        const auto square = static_cast<std::uint64_t>(std::int64_t{value} * value);
+        all[owner] += square;
+        if (alone) exclusive[owner] += square;
+      }
+    }
+  }
+  std::vector<std::uint32_t> out(deltas.size());
+  for (std::size_t i = 0; i < out.size(); ++i) {  // sums < 2^82, so the shift fits
+    if (all[i] != 0) out[i] = static_cast<std::uint32_t>((exclusive[i] << 30) / all[i]);
+  }
+  return out;
+}
+
+std::vector<Integer> reference::gram(std::span<const Delta> deltas, const Delta* previous,
+                                     const Decimal& share, const Digest& seed) {
+  const std::uint64_t parameters = deltas[0].parameters();
+  ChunkSample sample(deltas[0].chunks(), share, seed);
+  std::vector<bool> taken;
+  for (std::uint64_t c = 0; c < deltas[0].chunks(); ++c) taken.push_back(sample.next());
+  std::vector<std::vector<std::int32_t>> points;
+  const auto decode = [&](const Delta& delta) {
+    std::vector<std::int32_t>& values = points.emplace_back(parameters);
+    Delta::Chunk chunk;
+    std::size_t c = 0;
+    for (Delta::Cursor cursor(delta); !cursor.done(); ++c) {
+      cursor.next(chunk);
+      for (std::uint32_t i = 0; taken[c] && i < chunk.size; ++i) {
+        values[c * kChunk + chunk.place[i]] = chunk.value[i];
+      }
+    }
+  };
+  for (const Delta& delta : deltas) decode(delta);
+  if (previous != nullptr) decode(*previous);
+  std::vector<Integer> out;
+  for (const auto& a : points) {
+    for (const auto& b : points) {
+      Integer sum = 0;
+      for (std::size_t i = 0; i < a.size(); ++i) sum += std::int64_t{a[i]} * b[i];
+      out.push_back(sum);
+    }
+  }
+  return out;
+}
+
+}  // namespace harambee::exact
