@@ -7,8 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "base/rng.h"
-#include "cli/demo_process.h"
+#include "cli/speed.h"
 #include "fold/assignment.h"
 #include "node/trainer_process.h"
 #include "store/file.h"
@@ -16,8 +15,6 @@
 namespace harambee::cli {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr std::int64_t kProbeMs = 2'000;
 
 node::TrainerProcess make_trainer(const ComputeOptions& options, const std::string& name,
                                   const format::ModelConfig& model, unsigned threads) {
@@ -30,41 +27,6 @@ node::TrainerProcess make_trainer(const ComputeOptions& options, const std::stri
 
 bool stopped(const ComputeOptions& options) {
   return options.stop != nullptr && options.stop->load();
-}
-
-// Tokens per second of one training process that shares the machine with others like it.
-Result<double> probe_one(const ComputeOptions& options, const fold::Recipe& recipe,
-                         const std::string& name, const fs::path& shard) {
-  auto trainer = make_trainer(options, name, recipe.model, 1);
-  const fs::path dir = options.dir / name;
-  if (const Status made = trainer.init(recipe.seed, dir / "first.safetensors"); !made) {
-    return made.error();
-  }
-  node::TrainRequest request;
-  request.base = dir / "first.safetensors";
-  request.shards = {shard};
-  request.seed = recipe.seed;
-  request.inner = recipe.inner;
-  request.inner.steps = request.total_steps = 10'000;
-  request.out = dir / "out.safetensors";
-  request.state_out = dir / "state";
-  const std::int64_t began = steady_now_ms();
-  std::int64_t last_ms = 0;
-  std::vector<std::int64_t> steps_ms;  // the first one warms caches up and is not counted
-  auto done = trainer.train(request, [&](const node::TrainProgress&) {
-    const std::int64_t now = steady_now_ms();
-    if (last_ms > 0) steps_ms.push_back(now - last_ms);
-    last_ms = now;
-    return !stopped(options) && (now - began < kProbeMs || steps_ms.size() < 3);
-  });
-  if (!done && done.error().code != ErrorCode::cancelled) return done.error();
-  if (stopped(options) || steps_ms.size() < 3)
-    return fail(ErrorCode::cancelled, "stopped while measuring the speed");
-  // The median: another program's short burst must not halve the demo.
-  const auto middle = steps_ms.begin() + std::ssize(steps_ms) / 2;
-  std::nth_element(steps_ms.begin(), middle, steps_ms.end());
-  const auto tokens = static_cast<double>(recipe.inner.batch * recipe.model.context);
-  return 1000.0 * tokens / static_cast<double>(std::max<std::int64_t>(1, *middle));
 }
 
 Digest segment_seed(const Digest& run, const std::string& name, std::int64_t segment) {
@@ -167,19 +129,19 @@ Result<Speed> measure_speed(const ComputeOptions& options, unsigned volunteers, 
   fold::Recipe recipe = fold::default_recipe();
   recipe.inner.batch = 4;
   const fs::path shard = options.dir / "probe.txt";
-  Rng rng(recipe.seed);
-  Bytes noise(1 << 18);
-  for (auto& byte : noise) byte = static_cast<std::uint8_t>(rng.next());
-  if (const Status wrote = store::write_file_atomic(shard.string(), noise); !wrote) {
-    return wrote.error();
-  }
+  if (const Status wrote = write_noise(shard); !wrote) return wrote.error();
   const unsigned at_once = std::max(1u, std::min(cores, volunteers));
   std::vector<Result<double>> speeds(at_once, Result<double>(0.0));
   {
     std::vector<std::jthread> threads;
     for (unsigned i = 0; i < at_once; ++i) {
       threads.emplace_back([&, i] {
-        speeds[i] = probe_one(options, recipe, fmt::format("probe-{}", i + 1), shard);
+        speeds[i] = measure_tokens_per_second({.trainer = options.trainer,
+                                               .dir = options.dir / fmt::format("probe-{}", i + 1),
+                                               .shard = shard,
+                                               .threads = 1,
+                                               .stop = options.stop},
+                                              recipe);
       });
     }
   }

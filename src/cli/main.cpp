@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/command_model.h"
 #include "cli/exit_codes.h"
 #include "cli/suggest.h"
 #include "cli/ui.h"
@@ -61,7 +62,63 @@ struct AllOptions {
   GenerateOptions generate;
   ConformanceOptions conformance;
   DemoOptions demo;
+  DoctorOptions doctor;
+  ShellOptions shell;
 };
+
+// What a value may be, from the validator's own description: "TEXT:{a,b,c}".
+std::vector<std::string> choices_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const std::size_t open = type.find('{'), close = type.find('}');
+  std::vector<std::string> choices;
+  if (open == std::string::npos || close == std::string::npos) return choices;
+  return CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
+}
+
+CommandModel describe(const CLI::App& app) {
+  CommandModel command{app.get_name(), app.get_description(), {}, {}};
+  for (const CLI::Option* option : app.get_options()) {
+    OptionModel one;
+    for (const std::string& name : option->get_lnames()) one.names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) one.names.push_back("-" + name);
+    if (option->get_positional()) one.positional = option->get_name(true);
+    one.help = option->get_description();
+    one.takes_value = option->get_items_expected_max() > 0;
+    one.repeated = option->get_items_expected_max() > 1;
+    one.required = option->get_required();
+    one.choices = choices_of(*option);
+    command.options.push_back(std::move(one));
+  }
+  for (const CLI::App* verb : app.get_subcommands({})) command.verbs.push_back(describe(*verb));
+  return command;
+}
+
+void wire_shell(CLI::App& app, AllOptions& all, Chosen& chosen) {
+  CLI::App* script = app.add_subcommand("completion", "Print a completion script for a shell");
+  script->add_option("SHELL", all.shell.shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  script->callback([&app, &all, &chosen] {
+    chosen.run = [&app, &all](Ui& ui) { return completion(all.shell, describe(app), ui); };
+    chosen.json = &all.shell.json;
+  });
+  CLI::App* pages = app.add_subcommand("man", "Write the man pages into a folder");
+  pages->add_option("DIR", all.shell.dir, "E.g. ~/.local/share/man/man1")->required();
+  add_json(pages, all.shell.json);
+  pages->callback([&app, &all, &chosen] {
+    chosen.run = [&app, &all](Ui& ui) { return man(all.shell, describe(app), ui); };
+    chosen.json = &all.shell.json;
+  });
+}
+
+void wire_doctor(CLI::App& app, AllOptions& all, Chosen& chosen) {
+  CLI::App* verb = app.add_subcommand("doctor", "Say what on this machine will work, and what not");
+  verb->add_option("URL", all.doctor.url, "A run to join (default: the default recipe's needs)");
+  add_dir(verb, all.doctor.common);
+  add_trainer(verb, all.doctor.common);
+  add_json(verb, all.doctor.common.json);
+  choose(verb, chosen, all.doctor, all.doctor.common.json, doctor);
+}
 
 void wire_key(CLI::App& app, AllOptions& all, Chosen& chosen) {
   CLI::App* key = app.add_subcommand("key", "Make or show a key");
@@ -268,6 +325,8 @@ Exit run(int argc, char** argv) {
   wire_reading(app, all, chosen);
   wire_verify(app, all, chosen);
   wire_model(app, all, chosen);
+  wire_doctor(app, all, chosen);
+  wire_shell(app, all, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/command_model.h"
 #include "cli/exit_codes.h"
 #include "cli/ui.h"
 
@@ -114,6 +115,22 @@ struct ConformanceOptions {
   std::vector<std::string> command;
 };
 [[nodiscard]] Exit conformance(const ConformanceOptions& options, Ui& ui);
+
+// What will work here before anybody wastes a night. 0 even with warnings; kRefused if this machine
+// cannot take part in the run, kNotFound if the hub cannot be reached.
+struct DoctorOptions {
+  Common common;
+  std::string url;  // empty: this machine alone, with the default recipe's needs
+};
+[[nodiscard]] Exit doctor(const DoctorOptions& options, Ui& ui);
+
+struct ShellOptions {
+  std::string shell;  // completion: bash, zsh, fish
+  std::string dir;    // man: where the pages go
+  bool json = false;
+};
+[[nodiscard]] Exit completion(const ShellOptions& options, const CommandModel& model, Ui& ui);
+[[nodiscard]] Exit man(const ShellOptions& options, const CommandModel& model, Ui& ui);
 
 struct DemoOptions {
   std::vector<std::string> text;  // empty: text that every machine with the build tools has
