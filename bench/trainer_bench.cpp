@@ -159,7 +159,8 @@ void training_step(benchmark::State& state) {
   const auto model = recipe(state);
   if (!model) return;
   const auto rows = static_cast<std::size_t>(state.range(2));
-  if (!model->reserve_training(rows).ok()) return state.SkipWithError("no memory");
+  if (!model->reserve_training(model->fast_rows(rows)).ok())
+    return state.SkipWithError("no memory");
   AdamW optimizer = AdamW::make(model->layout()).value();
   InnerConfig inner;
   inner.lr = 1e-3, inner.beta1 = 0.9, inner.beta2 = 0.99, inner.eps = 1e-8, inner.clip = 1;

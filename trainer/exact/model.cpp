@@ -9,6 +9,8 @@
 namespace harambee::trainer {
 namespace {
 
+constexpr std::size_t kTokensPerThread = 256;
+
 std::string layer_name(std::size_t layer, const char* rest) {
   return "model.layers." + std::to_string(layer) + "." + rest;
 }
@@ -201,6 +203,11 @@ Pool& Model::pool() { return body_->pool; }
 std::span<float> Model::parameters() { return {body_->parameters, body_->layout.parameters()}; }
 void Model::touch() { body_->packed = false; }
 std::size_t Model::rows_at_once() const { return body_->training ? body_->training->rows : 0; }
+
+std::size_t Model::fast_rows(std::size_t batch) const {
+  const std::size_t each = (kTokensPerThread + body_->context - 1) / body_->context;
+  return std::min(batch, each * body_->pool.threads());
+}
 
 void Model::release_training() {
   for (Matrix* m : body_->matrices()) m->back_panels = nullptr;

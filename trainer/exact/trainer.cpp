@@ -112,7 +112,8 @@ Result<TrainResult> Trainer::train(const TrainTask& task,
   if (task.state) {
     if (Status s = read_state(*task.state, *optimizer_); !s) return s.error();
   }
-  if (Status s = model_->reserve_training(task.inner.batch); !s) return s.error();
+  if (Status s = model_->reserve_training(model_->fast_rows(task.inner.batch)); !s)
+    return s.error();
 
   const std::size_t batch = task.inner.batch;
   std::vector<Token> tokens(batch * (context + 1));
