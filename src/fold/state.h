@@ -118,6 +118,8 @@ struct ClosedContribution {
   bool accepted = false;
   std::string reason;                      // empty if accepted
   std::optional<std::int64_t> gain_nanos;  // median; none if a majority did not evaluate it
+  std::int64_t group = 0;                  // position of the first that shares its vote
+  std::uint32_t standing = 0;              // cap of its vote in 2^-30 (votes.h); 0 unless accepted
   std::int64_t loss_first_nanos = 0;       // claimed
   std::int64_t loss_last_nanos = 0;
   std::int64_t tokens = 0;

@@ -255,7 +255,7 @@ Status Coordinator::close(const role::coordinator::Close& action) {
   act.round = action.round;
   for (const auto& accepted : action.accepted) act.accepted.push_back(accepted.contribution);
   // What the fold will compare it with; a difference would be a bug of role/, and the close inert.
-  HARAMBEE_CHECK(act.accepted == fold::derive(session_.run().round).accepted);
+  HARAMBEE_CHECK(act.accepted == fold::derive(session_.run()).accepted);
   if (Status stepped = step(action, *state, act); !stepped) return stepped;
   if (Status kept = keep(*state, act, action.checkpoint_due); !kept) return kept;
   // COMMIT POINT: a restart sends this record, or finds the round closed and uploads.

@@ -332,6 +332,7 @@ Status Validator::publish(const role::validator::Score& action,
   for (const Candidate& candidate : candidates) {
     fold::ScoreEntry entry;
     entry.contribution = candidate.asked.contribution;
+    entry.group = static_cast<std::int64_t>(act.entries.size());
     entry.gain_nanos = candidate.gain_nanos;
     entry.verdict = candidate.verdict;
     if (candidate.delta) {

@@ -13,7 +13,7 @@ Action close(const fold::RunState& run) {
   action.round = run.round.number;
   action.base = run.weights;
   action.residual = run.residual;
-  const fold::Judgement judgement = fold::derive(run.round);
+  const fold::Judgement judgement = fold::derive(run);
   for (std::size_t i = 0; i < judgement.verdicts.size(); ++i) {
     if (!judgement.verdicts[i].accepted) continue;
     const fold::Committed& committed = run.round.contributions[i];

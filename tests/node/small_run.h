@@ -186,6 +186,7 @@ class SmallRun {
     for (const fold::Committed& one : run().round.contributions) {
       fold::ScoreEntry entry;
       entry.contribution = one.place.id;
+      entry.group = static_cast<std::int64_t>(score.entries.size());
       if (blobs_.contains(one.act.delta.digest)) {
         exact::Delta delta = parse(one);
         entry.gain_nanos = 1'000'000;
@@ -242,7 +243,7 @@ class SmallRun {
     close.run = run_id_;
     close.round = round;
     std::vector<exact::Delta> deltas;
-    for (const fold::Verdict& verdict : fold::derive(run().round).verdicts) {
+    for (const fold::Verdict& verdict : fold::derive(run()).verdicts) {
       if (!verdict.accepted) continue;
       close.accepted.push_back(verdict.contribution);
       for (const fold::Committed& one : run().round.contributions) {
