@@ -191,6 +191,8 @@ struct RunState {
   [[nodiscard]] bool expects(const Member& member) const;
   // Whether a tick that says `now_ms` would end the commit or the score phase.
   [[nodiscard]] bool tick_would_advance(std::int64_t now_ms) const;
+  // The newest closed round before this one that made an update; null if none did.
+  [[nodiscard]] const ClosedRound* last_update(std::int64_t before_round) const;
   // The first log time at which the current phase can end by its deadline; none if it has none.
   [[nodiscard]] std::optional<std::int64_t> deadline_ms() const;
 };

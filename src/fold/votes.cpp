@@ -44,6 +44,17 @@ std::vector<std::uint32_t> groups_of(const RoundState& round,
   return group;
 }
 
+std::vector<std::uint32_t> as_indices(std::span<const std::size_t> accepted,
+                                      std::span<const std::size_t> group) {
+  std::vector<std::uint32_t> indices;
+  for (const std::size_t position : group) {
+    const auto at = std::ranges::lower_bound(accepted, position);
+    HARAMBEE_CHECK(at != accepted.end() && *at == position);
+    indices.push_back(static_cast<std::uint32_t>(at - accepted.begin()));
+  }
+  return indices;
+}
+
 std::vector<std::uint32_t> standing_caps(const RunState& run, std::span<const KeyId> authors,
                                          std::span<const std::uint32_t> group) {
   HARAMBEE_CHECK(authors.size() == group.size());

@@ -20,6 +20,11 @@ inline constexpr std::uint32_t kFullVote = std::uint32_t{1} << 30;  // a standin
 [[nodiscard]] std::vector<std::uint32_t> groups_of(const RoundState& round,
                                                    std::span<const std::size_t> accepted);
 
+// Groups named by positions in the round (Verdict::group, ClosedContribution::group) as indices
+// among the accepted, as from groups_of(). `accepted` ascends and holds every name in `group`.
+[[nodiscard]] std::vector<std::uint32_t> as_indices(std::span<const std::size_t> accepted,
+                                                    std::span<const std::size_t> group);
+
 // The largest vote of each author in units of 2^-30. `group` as from groups_of().
 // A newcomer has fewer than judge.newcomer_rounds accepted contributions. With E groups that have
 // an established member and W that have none, E ≥ 1, a newcomer's cap is
