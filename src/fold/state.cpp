@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/check.h"
-
 namespace harambee::fold {
 
 namespace {
@@ -57,15 +55,6 @@ bool RunState::expects(const Member& member) const {
   return member.active() && !member.missed && member.joined.index < round.opened_index;
 }
 
-const ClosedRound* RunState::last_update(std::int64_t before_round) const {
-  HARAMBEE_CHECK(before_round >= 0);
-  std::size_t r = std::min(static_cast<std::size_t>(before_round), history.size());
-  while (r > 0) {
-    if (history[--r].update) return &history[r];
-  }
-  return nullptr;
-}
-
 std::optional<std::int64_t> RunState::deadline_ms() const {
   switch (phase) {
     case Phase::commit:
@@ -86,7 +75,10 @@ bool RunState::tick_would_advance(std::int64_t now_ms) const {
     if (count < recipe.min_contributions) return false;
     return round.waiting_for == 0 || now_ms >= *deadline_ms();
   }
-  if (phase == Phase::score) return !round.scores.empty() && now_ms >= *deadline_ms();
+  if (phase == Phase::score) {
+    // More than half of those who are listed, so that no minority decides a round by being early.
+    return 2 * round.scores.size() > validators.size() && now_ms >= *deadline_ms();
+  }
   return false;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/rng.h"
+#include "role/tick.h"
 
 namespace harambee::node {
 namespace {
@@ -66,7 +67,7 @@ Result<bool> Session::follow(std::optional<std::int64_t> wait_ms) {
   std::int64_t wait = wait_ms.value_or(options_.poll_ms);
   if (!wait_ms && publisher_) {
     if (const auto deadline = run().deadline_ms()) {
-      wait = std::min(wait, std::max(*deadline - clock_.unix_ms(), kTickWaitMs));
+      wait = std::min(wait, std::max(*deadline - log_time_ms(), kTickWaitMs));
     }
   }
   wait = std::clamp<std::int64_t>(wait, 0, kPollMsMax);
@@ -87,8 +88,16 @@ Result<bool> Session::follow(std::optional<std::int64_t> wait_ms) {
   }
 }
 
+std::int64_t Session::log_time_ms() {
+  if (state().now_ms() != tick_known_ms_) {
+    tick_known_ms_ = state().now_ms();
+    tick_known_at_ms_ = clock_.steady_ms();
+  }
+  return role::log_time(state(), clock_.unix_ms(), clock_.steady_ms() - tick_known_at_ms_);
+}
+
 Result<bool> Session::follow_as_timekeeper() {
-  if (run().tick_would_advance(clock_.unix_ms())) {
+  if (run().tick_would_advance(log_time_ms())) {
     // One was asked for too early, or is on its way.
     return follow(std::min(options_.poll_ms, std::max(state().tick_ms, kTickWaitMs)));
   }

@@ -51,6 +51,8 @@ class Session {
   [[nodiscard]] Result<bool> follow(std::optional<std::int64_t> wait_ms = std::nullopt);
   // follow() for roles that ask for ticks: no longer than until one would end the phase.
   [[nodiscard]] Result<bool> follow_as_timekeeper();
+  // Log time as far as this process can tell (role/tick.h).
+  [[nodiscard]] std::int64_t log_time_ms();
   // Asks the hub for a tick, and follows.
   [[nodiscard]] Result<bool> tick();
   // Follows once, without waiting for anything. False: the log could not be had now.
@@ -95,6 +97,8 @@ class Session {
   std::optional<format::ModelLayout> layout_;
   std::optional<format::DataManifest> manifest_;
   RecordId run_id_;
+  std::int64_t tick_known_ms_ = 0;     // the newest tick
+  std::int64_t tick_known_at_ms_ = 0;  // steady clock when it was first seen
   Traffic counted_;
   bool once_ = true;
   int outages_ = 0;  // in a row

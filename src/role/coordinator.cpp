@@ -1,7 +1,6 @@
 #include "role/coordinator.h"
 
 #include "fold/judge.h"
-#include "fold/votes.h"
 
 namespace harambee::role {
 
@@ -14,23 +13,11 @@ Action close(const fold::RunState& run) {
   action.round = run.round.number;
   action.base = run.weights;
   action.residual = run.residual;
-  const fold::Judgement judgement = fold::derive(run);
-  std::vector<std::size_t> accepted;
-  std::vector<std::size_t> named;
+  const fold::Judgement judgement = fold::derive(run.round);
   for (std::size_t i = 0; i < judgement.verdicts.size(); ++i) {
-    const fold::Verdict& verdict = judgement.verdicts[i];
-    if (!verdict.accepted) continue;
+    if (!judgement.verdicts[i].accepted) continue;
     const fold::Committed& committed = run.round.contributions[i];
-    action.accepted.push_back(
-        {committed.place.id, committed.author, committed.act.delta, verdict.standing, 0});
-    accepted.push_back(i);
-    named.push_back(verdict.group);
-  }
-  const std::vector<std::uint32_t> groups = fold::as_indices(accepted, named);
-  for (std::size_t i = 0; i < groups.size(); ++i) action.accepted[i].group = groups[i];
-  action.seed = *run.round.score_seed;
-  if (const fold::ClosedRound* last = run.last_update(run.round.number)) {
-    action.previous = Previous{*last->update, last->base};
+    action.accepted.push_back({committed.place.id, committed.author, committed.act.delta});
   }
   action.checkpoint_due = run.recipe.checkpoint_due(run.round.number);
   return action;

@@ -1,6 +1,12 @@
 #include "role/tick.h"
 
+#include <algorithm>
+
 namespace harambee::role {
+
+std::int64_t log_time(const fold::LogState& log, std::int64_t wall_ms, std::int64_t known_ms) {
+  return std::max(wall_ms, log.now_ms() + known_ms);
+}
 
 bool tick_is_wanted(const fold::LogState& log, const fold::RunState& run, const TickFacts& facts) {
   if (facts.asked_ms) {

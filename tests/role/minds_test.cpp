@@ -167,9 +167,7 @@ TEST_F(Minds, AValidatorsScoreFromItsActionIsTaken) {
   introduce("v1");
   const auto todo = std::get<validator::Score>(v("v1"));
   fold::Score act{swarm.run_id, todo.round, todo.base, todo.seed, 1, {}};
-  for (const auto& one : todo.contributions)
-    act.entries.push_back(
-        {one.contribution, 1, "0", 0, "ok", static_cast<std::int64_t>(act.entries.size())});
+  for (const auto& one : todo.contributions) act.entries.push_back({one.contribution, 1});
   EXPECT_EQ(swarm.give_score("v1", act).reason, "");
 }
 
@@ -196,11 +194,12 @@ TEST_F(Minds, ATickIsAskedForAtTheCommitDeadline) {
   EXPECT_TRUE(is<coordinator::AskTick>(c({.clock = {.now_ms = now() + 8000}})));
 }
 
-TEST_F(Minds, ATickIsAskedForAtTheScoreDeadlineIfThereIsAScore) {
+TEST_F(Minds, ATickIsAskedForAtTheScoreDeadlineIfThereAreScores) {
   introduce("coordinator");
   to_score();
-  EXPECT_TRUE(is<coordinator::Wait>(c({.clock = {.now_ms = now() + 20'000}})));
   swarm.give_score("v1", swarm.score());
+  EXPECT_TRUE(is<coordinator::Wait>(c({.clock = {.now_ms = now() + 20'000}})));
+  swarm.give_score("v2", swarm.score());
   EXPECT_TRUE(is<coordinator::Wait>(c({.clock = {.now_ms = now() + 19'999}})));
   EXPECT_TRUE(is<coordinator::AskTick>(c({.clock = {.now_ms = now() + 20'000}})));
 }
@@ -213,6 +212,12 @@ TEST_F(Minds, TicksAreNotAskedForMoreOftenThanTheHubGrantsThem) {
   EXPECT_TRUE(is<coordinator::AskTick>(c({.clock = {.now_ms = 11'000, .asked_ms = 10'000}})));
   // The clock was set back.
   EXPECT_TRUE(is<coordinator::AskTick>(c({.clock = {.now_ms = 9'000, .asked_ms = 10'000}})));
+}
+
+TEST_F(Minds, TheLogsTimeCountsWhereItIsAheadOfTheClock) {
+  to_commit();
+  EXPECT_EQ(log_time(swarm.state, now() + 7, 3), now() + 7);
+  EXPECT_EQ(log_time(swarm.state, now() - 86'400'000, 3), now() + 3);
 }
 
 // ---- coordinator
