@@ -64,6 +64,7 @@ struct AllOptions {
   DemoOptions demo;
   DoctorOptions doctor;
   ShellOptions shell;
+  SimulateOptions simulate;
 };
 
 // What a value may be, from the validator's own description: "TEXT:{a,b,c}".
@@ -158,6 +159,22 @@ void wire_recipe(CLI::App& app, AllOptions& all, Chosen& chosen) {
   CLI::App* standard = recipe->add_subcommand("default", "Print the default recipe as TOML");
   add_json(standard, all.recipe.json);
   choose(standard, chosen, all.recipe, all.recipe.json, recipe_default);
+}
+
+void wire_simulate(CLI::App& app, AllOptions& all, Chosen& chosen) {
+  SimulateOptions& o = all.simulate;
+  CLI::App* verb = app.add_subcommand("simulate", "Try the protocol with many peers, under faults");
+  verb->add_option("--seed", o.seed, "Everything is drawn from it (default: 1)");
+  verb->add_option("--seeds", o.seeds, "So many seeds, one after the other (default: 1)")
+      ->check(CLI::Range(1, 1'000'000'000));
+  verb->add_option("--peers", o.peers, "Members of the run (default: 24)")
+      ->check(CLI::Range(4, 60'000));
+  verb->add_option("--rounds", o.rounds, "Rounds of the run (default: 8)")
+      ->check(CLI::Range(1, 100'000));
+  verb->add_option("--faults", o.faults, "all, none, or a list (docs/simulator.md)");
+  verb->add_option("--log", o.log, "Write one line an event to this file");
+  add_json(verb, o.json);
+  choose(verb, chosen, o, o.json, simulate);
 }
 
 void wire_run(CLI::App& app, AllOptions& all, Chosen& chosen) {
@@ -321,6 +338,7 @@ Exit run(int argc, char** argv) {
   wire_hub(app, all, chosen);
   wire_recipe(app, all, chosen);
   wire_run(app, all, chosen);
+  wire_simulate(app, all, chosen);
   wire_agents(app, all, chosen);
   wire_reading(app, all, chosen);
   wire_verify(app, all, chosen);

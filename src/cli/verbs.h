@@ -146,4 +146,15 @@ struct DemoOptions {
 };
 [[nodiscard]] Exit demo(const DemoOptions& options, Ui& ui);  // demo.cpp
 
+struct SimulateOptions {
+  std::uint64_t seed = 1;
+  std::uint64_t seeds = 1;  // this many, one after the other
+  std::uint32_t peers = 24;
+  std::uint32_t rounds = 8;
+  std::string faults = "all";
+  std::string log;  // file for one line an event; empty: none
+  bool json = false;
+};
+[[nodiscard]] Exit simulate(const SimulateOptions& options, Ui& ui);  // simulate.cpp
+
 }  // namespace harambee::cli

@@ -1,0 +1,250 @@
+// The invariants, checked by code of the simulator's own: sim/ledger.h, sim/recount.h, and an
+// independent reader of the log.
+#include <algorithm>
+#include <set>
+
+#include "exact/outer_step.h"
+#include "sim/world.h"
+
+namespace harambee::sim {
+namespace {
+
+bool same_phase(fold::Phase one, Ledger::Phase other) {
+  return static_cast<int>(one) == static_cast<int>(other);
+}
+
+std::vector<std::string> hexes(const std::vector<KeyId>& keys) {
+  std::vector<std::string> out;
+  for (const KeyId& key : keys) out.push_back(key.hex());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace
+
+// Every entry that is published goes through here, after the real fold has taken it.
+void World::learn(Hub& hub, View entry, const fold::Outcome& outcome) {
+  const fold::RunState* run = run_of(hub);
+  if (!run) {
+    if (hub.lineage == 0) report_.check(ledger_.feed(entry), "I2", ledger_.fault);
+    return;
+  }
+  const std::string reason = outcome.effect == fold::Effect::inert ? outcome.reason : "";
+  if (report_.logging()) {
+    const auto record = parse_envelope(entry);
+    const Payload& payload = record->payload();
+    const auto author = peer_of_.find(payload.author);
+    const std::string round = payload.round ? " of round " + std::to_string(*payload.round) : "";
+    report_.log(author == peer_of_.end() ? "hub" : who(author->second),
+                "#" + std::to_string(hub.state.frontier.size() - 1) + " " + payload.kind + round +
+                    (reason.empty() ? "" : ": inert: " + reason) +
+                    (hub.lineage == 0 ? "" : " (on another log)"));
+  }
+  if (reason.starts_with("late")) report_.reached(Probe::late);
+  if (reason.starts_with("the round is full")) report_.reached(Probe::round_full);
+  if (hub.lineage != 0) {
+    ++hub.epoch;
+    return;
+  }
+  const std::size_t closed = ledger_.history.size();
+  const Ledger::Phase before = ledger_.phase;
+  if (!report_.check(ledger_.feed(entry), "I2", ledger_.fault)) return;
+  const bool agree = same_phase(run->phase, ledger_.phase) &&
+                     run->weights.hex() == ledger_.weights &&
+                     run->history.size() == ledger_.history.size() &&
+                     (ledger_.phase == Ledger::Phase::finished ||
+                      (run->round.number == ledger_.round &&
+                       run->round.contributions.size() == ledger_.works.size() &&
+                       run->round.scores.size() == ledger_.scores.size()));
+  report_.check(agree, "I4",
+                "after entry " + std::to_string(ledger_.size - 1) +
+                    " the fold is elsewhere than the rules: phase " + fold::name(run->phase) +
+                    ", round " + std::to_string(run->round.number) + ", " +
+                    std::to_string(run->round.contributions.size()) + " contributions" +
+                    (reason.empty() ? "" : " (" + reason + ")"));
+  if (before == ledger_.phase && closed == ledger_.history.size()) return;
+  ++hub.epoch;
+  if (ledger_.phase == Ledger::Phase::score) {
+    report_.reached(run->missed.empty() ? Probe::phase_early : Probe::phase_by_deadline);
+    for (std::size_t i = 0; i < run->missed.size(); ++i) report_.reached(Probe::missed);
+  }
+  if (ledger_.phase == Ledger::Phase::closing && ledger_.scores.size() < plan_.validators) {
+    report_.reached(Probe::silent_validators);
+  }
+  if (closed < ledger_.history.size()) check_close(hub);
+}
+
+void World::check_close(const Hub& hub) {
+  const fold::RunState& run = *run_of(hub);
+  const fold::ClosedRound& closed = run.history.back();
+  const Ledger::Closed& own = ledger_.history.back();
+  last_close_ms_ = now_ms_;
+  report_.summary.peer_rounds += run.members.size();
+  const std::string where = "round " + std::to_string(closed.number) + ": ";
+  // I4: what was summed up, and why the rest was not.
+  std::vector<std::string> accepted;
+  std::set<Digest> deltas;
+  for (const fold::ClosedContribution& one : closed.contributions) {
+    if (one.accepted) {
+      accepted.push_back(one.place.id.hex());
+      report_.check(deltas.insert(one.delta.digest).second, "I3", where + "one delta counts twice");
+      continue;
+    }
+    report_.check(!one.reason.empty(), "I4", where + "a rejection without a reason");
+    report_.check(one.credit == fold::MicroCredit(), "I3", where + "credit for rejected work");
+    if (one.reason.starts_with("withheld")) report_.reached(Probe::withheld);
+    if (one.reason.starts_with("malformed")) report_.reached(Probe::malformed);
+    if (one.reason.starts_with("gain")) report_.reached(Probe::gain_rejected);
+  }
+  report_.check(accepted == own.accepted, "I4", where + "not the accepted set of the rules");
+  report_.check(closed.base.hex() == own.base && closed.weights.hex() == own.weights &&
+                    closed.residual.hex() == own.residual,
+                "I4", where + "weights that do not follow those before");
+  report_.check(closed.score_seed.hex() == own.seed, "I4",
+                where + "the score seed is not bound to the log's root");
+  std::vector<std::string> missed = own.missed;
+  std::sort(missed.begin(), missed.end());
+  report_.check(hexes(closed.missed) == missed, "I4",
+                where + "others missed it than those who did");
+  report_.check(closed.mostly_rejected == own.mostly_rejected, "I4", where + "mostly rejected?");
+  if (accepted.empty()) report_.reached(Probe::nothing_accepted);
+  if (own.mostly_rejected) report_.reached(Probe::mostly_rejected);
+  if (report_.logging()) {
+    report_.log("round",
+                std::to_string(closed.number) + " closed: " + std::to_string(accepted.size()) +
+                    " of " + std::to_string(closed.contributions.size()) + " accepted, loss " +
+                    std::to_string(closed.loss_nanos.value_or(0) / 1'000'000) + " thousandths");
+  }
+  check_people(run);
+  catch_up();
+  check_queues();
+  const std::int64_t every = std::max<std::int64_t>(1, plan_.recipe.rounds / 4);
+  if (config_.peers <= 256 || closed.number % every == 0) check_folder(false);
+}
+
+// I3, I7: credit and standing, by double entry.
+void World::check_people(const fold::RunState& run) {
+  std::int64_t sum = 0;
+  for (const auto& [key, credit] : run.credits) {
+    sum += credit.micros();
+    const auto own = ledger_.credits.find(key.hex());
+    report_.check(own != ledger_.credits.end() && own->second == credit.micros(), "I3",
+                  "the credit of " + key.hex().substr(0, 8) + " is not what the rounds gave");
+  }
+  std::int64_t rounds = 0;
+  for (const Ledger::Closed& closed : ledger_.history) rounds += closed.accepted.empty() ? 0 : 1;
+  report_.check(
+      sum == run.distributed.micros() && sum == rounds * plan_.recipe.credit.round.micros(), "I3",
+      "credit was made or lost");
+  report_.check(run.members.size() == ledger_.members.size(), "I4", "other members than joined");
+  std::uint64_t excluded = 0;
+  for (const auto& [key, member] : run.members) {
+    if (!member.excluded && member.rejected == 0 && member.accepted == 0) continue;
+    const auto own = ledger_.members.find(key.hex());
+    if (!report_.check(
+            own != ledger_.members.end() && own->second.excluded == member.excluded.has_value() &&
+                own->second.streak == member.rejected_streak &&
+                own->second.accepted == member.accepted && own->second.rejected == member.rejected,
+            "I4", "the standing of " + key.hex().substr(0, 8) + " is not the rules'")) {
+      continue;
+    }
+    if (!member.excluded) continue;
+    ++excluded;
+    const std::uint32_t peer = peer_of_.at(key);
+    if (peers_[peer].conduct == Conduct::honest) {
+      ++report_.summary.honest_excluded;
+      report_.violate("I7", "honest " + who(peer) + " is excluded: " + *member.excluded);
+    }
+  }
+  auto& reached = report_.summary.probes[static_cast<std::size_t>(Probe::excluded)];
+  reached = std::max(reached, excluded);
+}
+
+// I5: what the coordinator closed, counted again from the contributions.
+void World::check_numbers(const fold::ClosedRound& closed) {
+  const std::string where = "round " + std::to_string(closed.number) + ": ";
+  const auto& blobs = hubs_[0]->disk.platters().blobs;
+  std::vector<Recount::Work> accepted;
+  for (const fold::ClosedContribution& one : closed.contributions) {
+    if (!one.accepted) continue;
+    const auto blob = blobs.find(one.delta.digest);
+    if (!report_.check(blob != blobs.end(), "I5", where + "an accepted blob is not there")) return;
+    accepted.push_back({*blob->second, one.author});
+  }
+  report_.check(closed.base == recount_weights_, "I5",
+                where + "does not start where the last ended");
+  if (!accepted.empty()) {
+    const std::string wrong = recount_.round(plan_.recipe, up_, down_, closed.base, accepted,
+                                             *blobs.at(closed.update->digest));
+    report_.check(wrong.empty(), "I5", where + wrong);
+  }
+  const Bytes file = format::weights_file(*layout_, recount_.weights);
+  report_.check(sha256(file) == closed.weights, "I5", where + "the weights are not the sum's");
+  const View residual(reinterpret_cast<const std::uint8_t*>(recount_.residual.data()),
+                      4 * recount_.residual.size());
+  report_.check(sha256(residual) == closed.residual, "I5", where + "the residual is not the sum's");
+  recount_weights_ = closed.weights;
+}
+
+// I1: somebody who reads the whole log from the hub is in the same state.
+void World::check_folder(bool last) {
+  Hub& hub = *hubs_[0];
+  if (!hub.up || hub.lineage != 0) return;
+  const std::uint64_t end = hub.sequencer->head()->size;
+  while (folder_.frontier.size() < end) {
+    const auto entries = hub.sequencer->entries(folder_.frontier.size(), 1u << 20);
+    if (!report_.check(entries.ok(), "I2", "published entries cannot be read again")) return;
+    for (const Bytes& entry : *entries) {
+      if (folder_.frontier.size() >= hub.state.frontier.size()) break;
+      const auto outcome = fold::apply_entry(folder_, entry);
+      if (!report_.check(outcome.ok() && outcome->effect != fold::Effect::corrupt, "I1",
+                         "another reader cannot fold the log")) {
+        return;
+      }
+    }
+    if (folder_.frontier.size() >= hub.state.frontier.size()) break;
+  }
+  if (folder_.frontier.size() != hub.state.frontier.size()) return;
+  if (!last && config_.peers <= 256 && ledger_.history.size() % 4 != 1) return;  // it is slow
+  report_.check(fold::state_hash(folder_) == fold::state_hash(hub.state), "I1",
+                "two readers of the same log are in different states");
+  while (recounted_ < caught_up_) check_numbers(run_of(hub)->history[recounted_++]);
+}
+
+// I9
+void World::check_queues() {
+  const std::size_t people = peers_.size();
+  report_.check(queue_.most() <= 40 * people + 4096, "I9",
+                "the event queue has grown to " + std::to_string(queue_.most()));
+  report_.check(mail_.most() <= 40 * people + 4096, "I9",
+                "messages under way have grown to " + std::to_string(mail_.most()));
+  const fold::RunState& run = *run_of(*hubs_[0]);
+  report_.check(run.refusals.size() <= fold::kRefusalsKept, "I9", "refusals are kept for ever");
+  report_.check(run.round.contributions.size() <= fold::kContributionsPerRoundMax, "I9",
+                "a round takes more than its limit");
+}
+
+void World::check_end() {
+  const fold::RunState& run = *run_of(*hubs_[0]);
+  report_.check(
+      run.phase == fold::Phase::finished, "I6",
+      "the simulation ended before the run did, in round " + std::to_string(run.round.number));
+  if (report_.failed()) return;
+  catch_up();
+  check_folder(true);
+  for (const auto& [id, index] : promised_) {
+    const auto found = ledger_.ids.find(id);
+    report_.check(
+        found != ledger_.ids.end() && found->second == index, "I2",
+        "a record that was answered with place " + std::to_string(index) + " is not there");
+  }
+  // I10: with fewer than a quarter of attackers, what is learned stays learned.
+  std::size_t steps = 0;
+  for (const fold::ClosedRound& closed : run.history) steps += closed.update ? 1 : 0;
+  if (steps >= 4 && run.history.back().loss_nanos) {
+    report_.check(*run.history.back().loss_nanos < *run.history.front().loss_nanos, "I10",
+                  "nothing was learned in " + std::to_string(steps) + " rounds");
+  }
+}
+
+}  // namespace harambee::sim

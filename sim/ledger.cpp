@@ -1,0 +1,320 @@
+#include "sim/ledger.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/encoding.h"
+#include "base/hash.h"
+
+namespace harambee::sim {
+namespace {
+
+std::string raw(const Digest& digest) { return {digest.bytes.begin(), digest.bytes.end()}; }
+std::string hash(const std::string& text) { return raw(sha256(view(text))); }
+std::string hex_of(const std::string& bytes) { return hex(view(bytes)); }
+
+const Json kNothing;
+
+const Json& at(const Json& object, const char* key) {
+  const Json* found = object.find(key);
+  return found ? *found : kNothing;
+}
+std::string words(const Json& value) { return value.string() ? *value.string() : std::string(); }
+std::int64_t number(const Json& value) { return value.integer() ? *value.integer() : -1; }
+
+std::int64_t lower_median(std::vector<std::int64_t> values) {
+  std::sort(values.begin(), values.end());
+  return values[(values.size() - 1) / 2];
+}
+
+// The text between two marks.
+std::string between(std::string_view text, std::string_view from, char to) {
+  const std::size_t start = text.find(from);
+  if (start == text.npos) return "";
+  const std::size_t end = text.find(to, start + from.size());
+  if (end == text.npos) return "";
+  return std::string(text.substr(start + from.size(), end - start - from.size()));
+}
+
+}  // namespace
+
+struct Ledger::Entry {
+  std::string id;  // hex
+  std::string author, kind;
+  std::uint64_t index = 0;
+  std::int64_t round = -1;
+  Json body;
+  Json blobs;
+};
+
+void Ledger::leaf(View entry) {
+  std::string bytes(1, '\0');
+  bytes.append(entry.begin(), entry.end());
+  peaks_.emplace_back(1, hash(bytes));
+  while (peaks_.size() > 1 && peaks_[peaks_.size() - 2].first == peaks_.back().first) {
+    const auto right = peaks_.back();
+    peaks_.pop_back();
+    peaks_.back() = {2 * right.first, hash('\1' + peaks_.back().second + right.second)};
+  }
+  std::string top = peaks_.back().second;
+  for (std::size_t i = peaks_.size() - 1; i-- > 0;) top = hash('\1' + peaks_[i].second + top);
+  root = top;
+}
+
+bool Ledger::feed(View bytes) {
+  const std::string_view whole = text(bytes);
+  const auto payload = from_base64(between(whole, R"("payload":")", '"'));
+  const auto json = payload ? parse_canonical(*payload) : Result<Json>(invalid("no payload"));
+  if (!json) {
+    fault = "entry " + std::to_string(size) + " cannot be read";
+    return false;
+  }
+  Entry entry;
+  const std::string type = "application/vnd.harambee.record.v1+json";
+  const std::string pae = "DSSEv1 " + std::to_string(type.size()) + " " + type + " " +
+                          std::to_string(payload->size()) + " " +
+                          std::string(payload->begin(), payload->end());
+  entry.id = hex_of(hash(pae));
+  entry.author = words(at(*json, "author"));
+  entry.kind = words(at(*json, "kind"));
+  entry.index = size;
+  entry.round = number(at(*json, "round"));
+  entry.body = at(*json, "body");
+  entry.blobs = at(*json, "blobs");
+  Person& person = people[entry.author];
+  if (number(at(*json, "seq")) != static_cast<std::int64_t>(person.records) ||
+      words(at(*json, "prev")) != person.last) {
+    fault = "entry " + std::to_string(size) + " is out of its author's chain";
+    return false;
+  }
+  ++person.records;
+  person.last = entry.id;
+  if (!ids.emplace(entry.id, size).second) {
+    fault = "entry " + std::to_string(size) + " was logged before";
+    return false;
+  }
+  leaf(bytes);
+  ++size;
+  if (entry.kind == "genesis") hub_ = entry.author;
+  if (entry.kind == "tick") {
+    const std::int64_t ms = number(at(entry.body, "unix_ms"));
+    if (entry.author != hub_ || ms <= now_ms) {
+      fault = "entry " + std::to_string(entry.index) + ": time runs backwards";
+      return false;
+    }
+    tick(ms);
+    return true;
+  }
+  if (entry.kind == "run" && run.empty()) {
+    run = entry.id;
+    coordinator = words(at(entry.body, "coordinator"));
+    for (const Json& key : *at(entry.body, "validators").array()) validators.push_back(words(key));
+    recipe = at(entry.body, "recipe");
+    return true;
+  }
+  if (words(at(*json, "run")) != run) return true;
+  if (entry.kind == "start" && phase == Phase::waiting) {
+    weights = words(at(entry.body, "weights"));
+    opened_ = entry.index;
+    open(0);
+  }
+  if (entry.kind == "join") join(entry);
+  if (entry.kind == "contribution") contribution(entry);
+  if (entry.kind == "score") score(entry);
+  if (entry.kind == "close") close(entry);
+  return true;
+}
+
+std::int64_t Ledger::rule(const char* name) const { return number(at(recipe, name)); }
+
+bool Ledger::expected(const Member& member) const {
+  return !member.left && !member.excluded && !member.missed && member.joined < opened_;
+}
+
+void Ledger::open(std::int64_t number) {
+  round = number;
+  phase = Phase::commit;
+  opened_ms_ = now_ms;
+  works.clear();
+  scores.clear();
+  missed_.clear();
+  seed_.clear();
+  for (auto& [key, member] : members) member.in_round = false;
+}
+
+void Ledger::tick(std::int64_t ms) {
+  now_ms = ms;
+  if (phase == Phase::commit) {
+    if (static_cast<std::int64_t>(works.size()) < rule("min_contributions")) return;
+    const auto absent = [this](const auto& one) {
+      return expected(one.second) && !one.second.in_round;
+    };
+    const bool all = std::none_of(members.begin(), members.end(), absent);
+    if (!all && ms < opened_ms_ + rule("commit_ms")) return;
+    for (auto& [key, member] : members) {
+      if (!expected(member) || member.in_round) continue;
+      member.missed = true;
+      missed_.push_back(key);
+    }
+    seed_ = hex_of(hash("harambee score v1\n" + root));
+    phase = Phase::score;
+    phase_ms_ = ms;
+  } else if (phase == Phase::score) {
+    if (2 * scores.size() > validators.size() &&
+        ms >= phase_ms_ + rule("reveal_ms") + rule("score_ms")) {
+      phase = Phase::closing;
+    }
+  }
+}
+
+void Ledger::join(const Entry& entry) {
+  if (phase == Phase::finished || members.contains(entry.author)) return;
+  members[entry.author].joined = entry.index;
+}
+
+void Ledger::contribution(const Entry& entry) {
+  const auto found = members.find(entry.author);
+  if (found == members.end() || phase != Phase::commit || entry.round != round) return;
+  Member& member = found->second;
+  if (entry.body.object()->size() != 7 || entry.blobs.array()->size() != 1) return;
+  const Json& blob = (*entry.blobs.array())[0];
+  const std::string delta = words(at(blob, "digest"));
+  const auto follows = [&entry](const char* chain, const std::string& last) {
+    const Json& before = (*at(entry.body, chain).array())[0];
+    return before.is_null() || words(before) == last;
+  };
+  if (member.excluded || member.left || member.in_round || works.size() >= 128 ||
+      words(at(entry.body, "base")) != weights || !follows("ef", member.ef) ||
+      !follows("opt", member.opt)) {
+    return;
+  }
+  member.in_round = true;
+  member.missed = false;
+  member.ef = words((*at(entry.body, "ef").array())[1]);
+  member.opt = words((*at(entry.body, "opt").array())[1]);
+  works.push_back({entry.id, entry.author, delta, weights, entry.index});
+}
+
+void Ledger::score(const Entry& entry) {
+  if (phase != Phase::score || entry.round != round) return;
+  if (std::find(validators.begin(), validators.end(), entry.author) == validators.end()) return;
+  for (const Score& other : scores) {
+    if (other.author == entry.author) return;
+  }
+  if (words(at(entry.body, "base")) != weights || words(at(entry.body, "seed")) != seed_) return;
+  const JsonArray& entries = *at(entry.body, "entries").array();
+  if (entries.size() != works.size()) return;
+  Score one{entry.author, number(at(entry.body, "loss")), {}};
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (words(at(entries[i], "c")) != works[i].id) return;
+    one.votes.push_back({number(at(entries[i], "gain")), words(at(entries[i], "v"))});
+    if (const Json* gain = entries[i].find("gain")) one.votes.back().gain = *gain->integer();
+  }
+  scores.push_back(std::move(one));
+  if (scores.size() == validators.size()) phase = Phase::closing;
+}
+
+std::optional<std::int64_t> Ledger::median_gain(std::size_t work, bool& ok) const {
+  std::vector<std::int64_t> gains;
+  for (const Score& one : scores) {
+    if (one.votes[work].verdict == "ok") gains.push_back(one.votes[work].gain);
+  }
+  ok = gains.size() * 2 > scores.size();
+  if (!ok) return std::nullopt;
+  return lower_median(std::move(gains));
+}
+
+std::vector<std::string> Ledger::accepted_set() const {
+  std::vector<std::string> set;
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    bool ok = false;
+    const auto gain = median_gain(i, ok);
+    if (ok && *gain > 0) set.push_back(works[i].id);
+  }
+  return set;
+}
+
+void Ledger::close(const Entry& entry) {
+  if (phase != Phase::closing || entry.round != round || entry.author != coordinator) return;
+  std::vector<std::string> claimed;
+  for (const Json& id : *at(entry.body, "accepted").array()) claimed.push_back(words(id));
+  if (claimed != accepted_set()) return;
+  const std::string new_weights = words(at(entry.body, "weights"));
+  const std::string new_residual = words(at(entry.body, "residual"));
+  if (claimed.empty() &&
+      (new_weights != weights || (!residual.empty() && new_residual != residual)))
+    return;
+  std::string update;
+  std::size_t checkpoints = 0;
+  for (const Json& blob : *entry.blobs.array()) {
+    if (words(at(blob, "type")).find("update") != std::string::npos) {
+      update = words(at(blob, "digest"));
+    } else {
+      ++checkpoints;
+    }
+  }
+  const std::int64_t next = round + 1;
+  const bool due = next % rule("checkpoint_every") == 0 || next == rule("rounds");
+  if (update.empty() != claimed.empty() || (checkpoints == 1) != due) return;
+  Closed closed{works,        claimed, missed_, weights, new_weights,
+                new_residual, update,  seed_,   {},      false};
+  for (const Score& one : scores) closed.scorers.push_back(one.author);
+  pay(closed);
+  stand(closed);
+  history.push_back(std::move(closed));
+  weights = new_weights;
+  residual = new_residual;
+  opened_ = entry.index;
+  if (next < rule("rounds")) {
+    open(next);
+  } else {
+    phase = Phase::finished;
+  }
+}
+
+void Ledger::pay(const Closed& closed) {
+  if (closed.accepted.empty()) return;
+  const Json& rules = at(recipe, "credit");
+  const std::int64_t total = number(at(rules, "round"));
+  const std::int64_t judges = total * number(at(rules, "validator")) / 100;
+  const std::int64_t chair = total * number(at(rules, "coordinator")) / 100;
+  const auto share = [this](const std::vector<std::string>& who, std::int64_t pool) {
+    const auto count = static_cast<std::int64_t>(who.size());
+    for (std::int64_t i = 0; i < count; ++i) {
+      credits[who[static_cast<std::size_t>(i)]] += pool / count + (i < pool % count ? 1 : 0);
+    }
+  };
+  std::vector<std::string> workers;
+  for (const Work& work : closed.works) {
+    if (std::count(closed.accepted.begin(), closed.accepted.end(), work.id)) {
+      workers.push_back(work.author);
+    }
+  }
+  share(workers, total - judges - chair);
+  share(closed.scorers, judges);
+  share({coordinator}, chair);
+}
+
+void Ledger::stand(Closed& closed) {
+  const std::size_t rejected = closed.works.size() - closed.accepted.size();
+  closed.mostly_rejected = 2 * rejected > closed.works.size();
+  for (std::size_t i = 0; i < closed.works.size(); ++i) {
+    Member& member = members[closed.works[i].author];
+    bool ok = false;
+    member.gains.push_back(median_gain(i, ok).value_or(-1));
+    if (member.gains.size() > 16) member.gains.erase(member.gains.begin());
+    if (std::count(closed.accepted.begin(), closed.accepted.end(), closed.works[i].id)) {
+      ++member.accepted;
+      member.streak = 0;
+      continue;
+    }
+    ++member.rejected;
+    if (closed.mostly_rejected) continue;
+    ++member.streak;
+    const std::int64_t sum =
+        std::accumulate(member.gains.begin(), member.gains.end(), std::int64_t{0});
+    if (member.streak >= 6 && sum < 0) member.excluded = true;
+  }
+}
+
+}  // namespace harambee::sim

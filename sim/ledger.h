@@ -1,0 +1,106 @@
+// The rules of spec/run.md once more, written straight down over the log's bytes: what the fold is
+// compared with. Shares only hashing, base64 and the JSON reader with the code under test; slow
+// and plain on purpose.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/json.h"
+
+namespace harambee::sim {
+
+class Ledger {
+ public:
+  struct Person {
+    std::uint64_t records = 0;
+    std::string last;  // record id, hex
+  };
+  struct Member {
+    std::uint64_t joined = 0;  // entry
+    bool left = false;
+    bool excluded = false;
+    bool missed = false;
+    std::int64_t streak = 0;
+    std::vector<std::int64_t> gains;
+    std::string ef, opt;
+    std::int64_t accepted = 0;
+    std::int64_t rejected = 0;
+    bool in_round = false;  // has contributed to the open round
+  };
+  struct Work {
+    std::string id, author, delta, base;
+    std::uint64_t index = 0;
+  };
+  struct Vote {
+    std::int64_t gain = 0;
+    std::string verdict;
+  };
+  struct Score {
+    std::string author;
+    std::int64_t loss = 0;
+    std::vector<Vote> votes;
+  };
+  struct Closed {
+    std::vector<Work> works;
+    std::vector<std::string> accepted;
+    std::vector<std::string> missed;
+    std::string base, weights, residual, update, seed;
+    std::vector<std::string> scorers;
+    bool mostly_rejected = false;
+  };
+  enum class Phase { waiting, commit, score, closing, finished };
+
+  // The next entry of the log. False: no honest hub would have logged it (`fault` says why).
+  bool feed(View entry);
+
+  std::uint64_t size = 0;
+  std::string fault;
+  std::string root;  // hex
+  std::int64_t now_ms = 0;
+  std::map<std::string, Person> people;
+  std::map<std::string, std::uint64_t> ids;  // record id: entry
+  std::string run;                           // the first run's id
+  std::string coordinator;
+  std::vector<std::string> validators;
+  Json recipe;
+  Phase phase = Phase::waiting;
+  std::int64_t round = 0;
+  std::string weights, residual;
+  std::map<std::string, Member> members;
+  std::vector<Work> works;
+  std::vector<Score> scores;
+  std::vector<Closed> history;
+  std::map<std::string, std::int64_t> credits;
+
+ private:
+  struct Entry;
+  void leaf(View entry);
+  void tick(std::int64_t ms);
+  void join(const Entry& entry);
+  void contribution(const Entry& entry);
+  void score(const Entry& entry);
+  void close(const Entry& entry);
+  void open(std::int64_t number);
+  [[nodiscard]] bool expected(const Member& member) const;
+  [[nodiscard]] std::int64_t rule(const char* name) const;
+  [[nodiscard]] std::optional<std::int64_t> median_gain(std::size_t work, bool& ok) const;
+  [[nodiscard]] std::vector<std::string> accepted_set() const;
+  void pay(const Closed& closed);
+  void stand(Closed& closed);
+
+  std::vector<std::pair<std::uint64_t, std::string>> peaks_;  // of the tree: leaves, raw hash
+  std::uint64_t opened_ = 0;
+  std::int64_t opened_ms_ = 0;
+  std::int64_t phase_ms_ = 0;
+  std::string seed_;
+  std::string hub_;
+  std::vector<std::string> missed_;
+};
+
+}  // namespace harambee::sim

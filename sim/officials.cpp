@@ -1,0 +1,299 @@
+// Validators and the coordinator: the real minds, the real gate and outer step.
+#include <algorithm>
+
+#include "exact/aggregate.h"
+#include "exact/outer_step.h"
+#include "fold/acts.h"
+#include "fold/assignment.h"
+#include "node/round_math.h"
+#include "sim/world.h"
+
+namespace harambee::sim {
+namespace {
+
+constexpr std::int64_t kFetchMs = 400;
+constexpr std::int64_t kWaitMs = 500;
+constexpr std::size_t kModelsKept = 4;
+
+}  // namespace
+
+// ---- weights, as everybody gets them ----
+
+void World::catch_up() {
+  const Hub& hub = *hubs_[0];
+  const fold::RunState* run = run_of(hub);
+  if (!run || hub.lineage != 0) return;
+  const auto& blobs = hubs_[0]->disk.platters().blobs;
+  for (; caught_up_ < run->history.size(); ++caught_up_) {
+    const fold::ClosedRound& closed = run->history[caught_up_];
+    if (!closed.update) continue;
+    const auto blob = blobs.find(closed.update->digest);
+    if (blob == blobs.end()) return;  // the coordinator has not uploaded it yet
+    const auto update =
+        exact::Delta::parse(*blob->second, layout_->parameters(), down_, closed.base);
+    if (!report_.check(update.ok(), "I5", "an update blob is malformed")) return;
+    std::vector<float> next = models_.at(closed.base);
+    exact::apply_update(*update, plan_.recipe.outer_lr, next);
+    if (!report_.check(format::weights_digest(*layout_, next) == closed.weights, "I5",
+                       "the update of round " + std::to_string(closed.number) +
+                           " does not lead to the weights on the log")) {
+      return;
+    }
+    models_[closed.weights] = std::move(next);
+    model_order_.push_back(closed.weights);
+    if (model_order_.size() > kModelsKept) {
+      models_.erase(model_order_.front());
+      model_order_.pop_front();
+    }
+  }
+}
+
+const std::vector<float>* World::weights(const Digest& digest) {
+  catch_up();
+  const auto found = models_.find(digest);
+  return found == models_.end() ? nullptr : &found->second;
+}
+
+// ---- actions ----
+
+// As node/session: by this peer's wall clock, and by how long it has known the newest tick.
+std::int64_t World::log_time(Peer& peer, const fold::LogState& state) const {
+  if (state.now_ms() != peer.tick_ms) {
+    peer.tick_ms = state.now_ms();
+    peer.tick_seen_at = now_ms_;
+  }
+  return role::log_time(state, kStartMs + now_ms_ + peer.skew_ms, now_ms_ - peer.tick_seen_at);
+}
+
+void World::ask_tick(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  peer.tick_asked_ms = log_time(peer, hub_of(peer).state);
+  Event event;
+  event.what = What::ask_tick;
+  event.peer = index;
+  send(event, 200, {});
+}
+
+void World::act(std::uint32_t index, const role::validator::Action& action,
+                const Decision& decision) {
+  using namespace role::validator;
+  Peer& peer = peers_[index];
+  if (std::holds_alternative<Identify>(action)) {
+    return post(index, fold::write(fold::Identity{keys_[index].public_key()}), decision.seq,
+                decision.prev);
+  }
+  if (std::holds_alternative<AskTick>(action)) {
+    ask_tick(index);
+    return set_timer(index, plan_.tick_ms);
+  }
+  if (const auto* score = std::get_if<Score>(&action)) {
+    Desk& desk = this->desk(peer);
+    desk.score = *score;
+    desk.work_seq = decision.seq;
+    desk.work_prev = decision.prev;
+    desk.gathered.clear();
+    return fetch(index);
+  }
+  report_.log(who(index), "is done");
+}
+
+void World::act(std::uint32_t index, const role::coordinator::Action& action,
+                const Decision& decision) {
+  using namespace role::coordinator;
+  Peer& peer = peers_[index];
+  if (std::holds_alternative<Identify>(action)) {
+    return post(index, fold::write(fold::Identity{keys_[index].public_key()}), decision.seq,
+                decision.prev);
+  }
+  if (std::holds_alternative<AskTick>(action)) {
+    ask_tick(index);
+    return set_timer(index, plan_.tick_ms);
+  }
+  if (const auto* close = std::get_if<Close>(&action)) {
+    Desk& desk = this->desk(peer);
+    desk.close = *close;
+    desk.work_seq = decision.seq;
+    desk.work_prev = decision.prev;
+    desk.gathered.clear();
+    return fetch(index);
+  }
+  report_.log(who(index), "is done");
+}
+
+// Asks for the blobs that are still missing; with none missing, for the log's time.
+void World::fetch(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  Desk& desk = *peer.desk;
+  Fetch fetch;
+  const auto want = [&](const BlobRef& ref) {
+    if (!desk.gathered.contains(ref.digest)) fetch.wanted.push_back(ref);
+  };
+  if (desk.score) {
+    fetch.round = desk.score->round;
+    for (const auto& one : desk.score->contributions) want(one.delta);
+  } else {
+    fetch.round = desk.close->round;
+    for (const auto& one : desk.close->accepted) want(one.delta);
+  }
+  Event event;
+  event.what = What::fetch;
+  event.peer = index;
+  send(event, 200, std::move(fetch));
+  set_timer(index, 10 * kFetchMs);
+}
+
+void World::on_fetched(const Event& event) {
+  Peer& peer = peers_[event.peer];
+  const Fetch fetched = std::get<Fetch>(mail_.take(event.b));
+  if (!peer.desk || (!peer.desk->score && !peer.desk->close)) return;
+  Desk& desk = *peer.desk;
+  const std::int64_t round = desk.score ? desk.score->round : desk.close->round;
+  if (fetched.round != round) return;
+  if (!fetched.still_wanted) {
+    desk.score.reset();
+    desk.close.reset();
+    return poll(event.peer);
+  }
+  std::size_t missing = 0;
+  for (std::size_t i = 0; i < fetched.wanted.size(); ++i) {
+    const BlobRef& ref = fetched.wanted[i];
+    if (fetched.got[i] && sha256(*fetched.got[i]) == ref.digest) {
+      desk.gathered[ref.digest] = fetched.got[i];
+      continue;
+    }
+    if (fetched.got[i]) report_.reached(Probe::flipped_blob);
+    ++missing;
+  }
+  if (desk.close) return missing == 0 ? close(event.peer) : set_timer(event.peer, kFetchMs);
+  const bool last_look = fetched.log_ms >= desk.score->reveal_deadline_ms;
+  if (missing == 0 || last_look) return score(event.peer);
+  // Log time goes on only by ticks.
+  if (log_time(peer, hub_of(peer).state) >= desk.score->reveal_deadline_ms) ask_tick(event.peer);
+  set_timer(event.peer, kFetchMs);
+}
+
+// As node/validator: format, norm, the gain of a small step in the direction of each contribution.
+void World::score(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  Desk& desk = *peer.desk;
+  const std::vector<float>* base = weights(desk.score->base);
+  if (!base) return set_timer(index, kWaitMs);
+  const role::validator::Score action = *desk.score;
+  const fold::GateRule& gate = plan_.recipe.gate;
+  fold::Score act;
+  act.run = run_id_;
+  act.round = action.round;
+  act.base = action.base;
+  act.seed = action.seed;
+  act.loss_nanos =
+      node::mean_nanos(task_->evaluate(*base, fold::report_seed(run_id_), gate.report));
+  const auto without = task_->evaluate(*base, action.seed, gate.rows);
+  std::vector<std::optional<exact::Delta>> deltas;
+  std::vector<exact::SquaredNorm> norms;
+  for (const auto& asked : action.contributions) {
+    fold::ScoreEntry entry;
+    entry.contribution = asked.contribution;
+    entry.verdict = fold::kVerdictWithheld;
+    deltas.emplace_back();
+    if (const auto blob = desk.gathered.find(asked.delta.digest); blob != desk.gathered.end()) {
+      auto delta =
+          exact::Delta::parse(*blob->second, base->size(), up_, {action.base, asked.author});
+      if (delta) {
+        entry.verdict = fold::kVerdictOk;
+        entry.squared_norm = delta->squared_norm().digits();
+        entry.norm_exponent = delta->squared_norm().exponent;
+        norms.push_back(delta->squared_norm());
+        deltas.back() = *std::move(delta);
+      } else {
+        entry.verdict = node::malformed_verdict(delta.error().message);
+      }
+    }
+    act.entries.push_back(std::move(entry));
+  }
+  for (std::size_t i = 0; i < deltas.size(); ++i) {
+    if (!deltas[i]) continue;
+    std::vector<float> tried = *base;
+    exact::add_scaled(*deltas[i],
+                      node::gate_factor(gate.step, deltas[i]->squared_norm(), exact::median(norms)),
+                      tried);
+    act.entries[i].gain_nanos =
+        node::gain_nanos(without, task_->evaluate(tried, action.seed, gate.rows));
+  }
+  if (peer.liar) {
+    for (std::size_t i = 0; i < act.entries.size(); ++i) {
+      const auto author = peer_of_.find(action.contributions[i].author);
+      const bool friendly =
+          author != peer_of_.end() && peers_[author->second].conduct != Conduct::honest;
+      fold::ScoreEntry& entry = act.entries[i];
+      entry.verdict = friendly || chance_.chance(1, 2) ? fold::kVerdictOk : fold::kVerdictWithheld;
+      entry.gain_nanos =
+          entry.verdict == fold::kVerdictOk ? (friendly ? 1 : -1) * 5'000'000'000 : 0;
+    }
+  }
+  peer.attempted = action.round;
+  desk.score.reset();
+  desk.gathered.clear();
+  post(index, fold::write(act), desk.work_seq, desk.work_prev);
+}
+
+void World::close(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  Desk& desk = *peer.desk;
+  const std::vector<float>* base = weights(desk.close->base);
+  if (!base) return set_timer(index, kWaitMs);
+  const role::coordinator::Close action = *desk.close;
+  exact::RunNumbers numbers{*base, {}};
+  if (action.residual && desk.residuals.contains(*action.residual)) {
+    numbers.residual = desk.residuals.at(*action.residual);
+  } else {
+    numbers.residual.assign(base->size(), 0.0F);
+  }
+  fold::Close act;
+  act.run = run_id_;
+  act.round = action.round;
+  std::vector<exact::Delta> deltas;
+  for (const auto& one : action.accepted) {
+    act.accepted.push_back(one.contribution);
+    auto delta = exact::Delta::parse(*desk.gathered.at(one.delta.digest), base->size(), up_,
+                                     {action.base, one.author});
+    if (!report_.check(delta.ok(), "I4", "the validators accepted what is malformed")) return;
+    deltas.push_back(*std::move(delta));
+  }
+  const auto keep = [&desk](Bytes bytes, std::string_view type) {
+    const BlobRef ref{sha256(bytes), bytes.size(), std::string(type)};
+    desk.to_upload[ref.digest] = {ref, std::make_shared<const Bytes>(std::move(bytes)), false};
+    return ref;
+  };
+  if (desk.to_upload.size() > 4) desk.to_upload.clear();  // what no logged record names
+  if (!deltas.empty()) {
+    auto update = exact::close_round(down_, plan_.recipe.outer_lr, action.base, deltas, numbers);
+    HARAMBEE_CHECK(update.ok());
+    act.update = keep(*std::move(update), fold::kUpdateType);
+  }
+  act.weights = format::weights_digest(*layout_, numbers.weights);
+  act.residual = exact::floats_digest(numbers.residual);
+  if (action.checkpoint_due) {
+    act.checkpoint = keep(format::weights_file(*layout_, numbers.weights), fold::kWeightsType);
+  }
+  std::erase_if(desk.residuals,
+                [&](const auto& one) { return !action.residual || one.first != *action.residual; });
+  desk.residuals[act.residual] = std::move(numbers.residual);
+  peer.attempted = action.round;
+  desk.close.reset();
+  desk.gathered.clear();
+  post(index, fold::write(act), desk.work_seq, desk.work_prev);
+}
+
+// The hub takes only blobs that a logged record names, so these go after the close.
+void World::upload_all(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  if (!peer.desk) return;
+  for (const auto& [digest, upload] : peer.desk->to_upload) {
+    Event event;
+    event.what = What::upload;
+    event.peer = index;
+    send(event, upload.ref.size, upload);
+  }
+}
+
+}  // namespace harambee::sim

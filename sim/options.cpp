@@ -1,0 +1,143 @@
+#include "sim/options.h"
+
+#include <algorithm>
+
+#include "sim/random.h"
+
+namespace harambee::sim {
+namespace {
+
+constexpr std::array<std::string_view, kFaults> kFaultNames{
+    "delay",     "loss",        "duplicate", "partition", "sleep",    "slow",
+    "crash",     "coordinator", "hub-crash", "torn",      "bit-flip", "backup",
+    "two-faced", "censor",      "clock",     "mixed",     "liars",    "attackers"};
+constexpr std::array<std::string_view, kConducts> kConductNames{
+    "honest", "sign-flip", "scaled", "noise", "collude", "stale", "copy", "withhold", "malformed"};
+
+// A model of about a thousand parameters. What is learned in it is the simulator's own small task
+// (sim/task.h); its files, digests and deltas are real.
+fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
+  fold::Recipe recipe = fold::default_recipe();
+  recipe.model.context = 8;
+  recipe.model.ffn = 8;
+  recipe.model.heads = 2;
+  recipe.model.hidden = 8;
+  recipe.model.kv_heads = 1;
+  recipe.model.layers = 1;
+  recipe.model.vocab = 32;
+  recipe.rounds = rounds;
+  recipe.checkpoint_every = draw.between(2, 9);
+  recipe.codec.keep = draw.between(48, 96) * 4;
+  recipe.down.keep = 1024;
+  recipe.min_contributions = draw.between(1, 3);
+  recipe.commit_ms = large ? 8000 : 1000 * draw.between(4, 12);
+  recipe.reveal_ms = 1000 * draw.between(2, 6);
+  recipe.score_ms = 1000 * draw.between(6, 15);
+  recipe.shards_per_member = draw.between(1, 6);
+  recipe.inner.steps = 5;
+  recipe.inner.batch = 4;
+  recipe.gate.rows = 64;
+  recipe.gate.report = 32;
+  recipe.outer_lr = {5'000'000'000};
+  recipe.credit.round = fold::MicroCredit(draw.between(1, 3'000'000));
+  recipe.seed = Stream::of(draw.next(), "first weights");
+  return recipe;
+}
+
+void draw_network(Plan& plan, Stream& draw) {
+  const Faults& on = plan.faults;
+  plan.latency_ms_max = draw.between(20, 300);
+  plan.jitter_ms = draw.between(1, 60);
+  if (on.has(Fault::delay)) {
+    plan.delayed = static_cast<std::uint64_t>(draw.between(10, 600));
+    plan.delay_ms_max = draw.between(500, 8000);
+  }
+  if (on.has(Fault::loss)) plan.lost = static_cast<std::uint64_t>(draw.between(10, 1500));
+  if (on.has(Fault::duplicate)) plan.doubled = static_cast<std::uint64_t>(draw.between(10, 2000));
+  if (on.has(Fault::bit_flip)) plan.flipped = static_cast<std::uint64_t>(draw.between(50, 1500));
+  if (on.has(Fault::crash)) plan.crashes = static_cast<std::uint64_t>(draw.between(5, 200));
+}
+
+void draw_people(Plan& plan, Stream& draw, std::uint32_t peers) {
+  plan.validators = static_cast<std::uint32_t>(2 * draw.between(0, 2) + 1);
+  if (plan.faults.has(Fault::liars)) {
+    plan.validators = std::max(plan.validators, 3U);
+    // A round is decided by more than half of them, and the lower median of an even number is on
+    // the careful side: so many may lie.
+    plan.liars = (plan.validators / 2 + 1) / 2;
+  }
+  if (!plan.faults.has(Fault::attackers) || peers < 4) return;
+  // Fewer than a quarter: what the rules promise to withstand.
+  const auto most = static_cast<std::int64_t>(std::min((peers - 1) / 4, 256U));
+  const std::int64_t count = draw.between(1, std::max<std::int64_t>(1, most));
+  const auto first = static_cast<Conduct>(draw.between(1, kConducts - 1));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const bool same = draw.chance(1, 2);
+    plan.attackers.push_back(same ? first : static_cast<Conduct>(draw.between(1, kConducts - 1)));
+  }
+}
+
+}  // namespace
+
+std::string_view name(Fault fault) { return kFaultNames[static_cast<std::size_t>(fault)]; }
+std::string_view name(Conduct conduct) { return kConductNames[static_cast<std::size_t>(conduct)]; }
+
+Faults Faults::all() {
+  Faults faults;
+  faults.on_.fill(true);
+  return faults;
+}
+
+Result<Faults> Faults::parse(std::string_view text) {
+  if (text == "all") return all();
+  Faults faults;
+  if (text == "none") return faults;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    const auto found = std::ranges::find(kFaultNames, word);
+    if (found == kFaultNames.end()) {
+      std::string known;
+      for (const std::string_view each : kFaultNames) known += ", " + std::string(each);
+      return invalid("no fault is called \"" + std::string(word) + "\"; there are all, none" +
+                     known);
+    }
+    faults.on_[static_cast<std::size_t>(found - kFaultNames.begin())] = true;
+    at = end + 1;
+  }
+  return faults;
+}
+
+std::string Faults::str() const {
+  std::string out;
+  for (std::size_t i = 0; i < kFaults; ++i) {
+    if (on_[i]) out += (out.empty() ? "" : ",") + std::string(kFaultNames[i]);
+  }
+  return out.empty() ? "none" : out;
+}
+
+Plan draw_plan(const Config& config) {
+  Stream draw(config.seed, "plan");
+  Plan plan;
+  const bool large = config.peers > 1000;
+  plan.recipe = recipe_of(draw, config.rounds, large);
+  // Each fault that is allowed is used by half of the seeds.
+  for (std::size_t i = 0; i < kFaults; ++i) {
+    const bool wanted = draw.chance(1, 2);
+    plan.faults.set(static_cast<Fault>(i), wanted && config.faults.has(static_cast<Fault>(i)));
+  }
+  draw_people(plan, draw, config.peers);
+  draw_network(plan, draw);
+  plan.tick_ms = large ? 1000 : draw.between(2, 12) * 100;
+  plan.batch_ms = large ? 2000 : draw.between(1, 15) * 20;
+  plan.join_ms = large ? 30'000 : draw.between(0, 8000);
+  plan.trouble_ms = draw.between(2, 15) * 1000;
+  const fold::Recipe& recipe = plan.recipe;
+  const std::int64_t round_ms = recipe.commit_ms + recipe.reveal_ms + recipe.score_ms;
+  plan.safety_ms = round_ms * draw.between(2, std::max<std::int64_t>(2, config.rounds));
+  // Long polls, retries and sleepers' last messages need some time on top.
+  plan.liveness_ms = 3 * round_ms + 60'000;
+  return plan;
+}
+
+}  // namespace harambee::sim

@@ -1,0 +1,277 @@
+// What all peers do alike: follow the log, keep their place in it, send a record until it is there.
+#include <algorithm>
+
+#include "record/build.h"
+#include "sim/world.h"
+
+namespace harambee::sim {
+namespace {
+
+constexpr std::int64_t kLookMs = 30'000;   // the longest a long poll may take
+constexpr std::int64_t kResendMs = 4'000;  // a record or blob without an answer
+constexpr std::int64_t kAgainMs = 5'000;   // after nonsense from the hub
+constexpr std::size_t kPollBytes = 200;
+
+}  // namespace
+
+void World::poll(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  if (peer.stuck) return;
+  Event event;
+  event.what = What::poll;
+  event.peer = index;
+  event.a = ++peer.question;
+  peer.asked_at = now_ms_;
+  send(event, kPollBytes, {});
+}
+
+void World::set_timer(std::uint32_t index, std::int64_t delay_ms) {
+  Peer& peer = peers_[index];
+  Event event;
+  event.what = What::wake;
+  event.peer = index;
+  event.a = ++peer.timer;
+  event.life = peer.life;
+  at(delay_ms, event);
+}
+
+std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
+  const fold::RunState* run = run_of(hub);
+  if (!run) return std::nullopt;
+  if (peer.desk && !peer.desk->pending.empty()) {
+    if (peer.desk->in_flight) return std::nullopt;
+    const Desk& desk = *peer.desk;
+    const bool open = desk.pending_round == run->round.number;
+    bool wanted = true;
+    if (desk.pending_kind == "contribution") wanted = open && run->phase == fold::Phase::commit;
+    if (desk.pending_kind == "score") wanted = open && run->phase == fold::Phase::score;
+    if (desk.pending_kind == "close") wanted = open && run->phase == fold::Phase::closing;
+    return Resume{wanted};
+  }
+  const auto round = [](std::int64_t number) {
+    return number < 0 ? std::nullopt : std::optional(number);
+  };
+  Decision decision;
+  bool wait = false;
+  if (peer.role == Role::trainer) {
+    if (peer.epoch == hub.epoch) return std::nullopt;
+    const role::TrainerFacts facts{peer.identify_sent, peer.join_sent, round(peer.attempted),
+                                   round(peer.uploaded)};
+    auto action = role::decide_trainer(hub.state, *run, peer.id, facts);
+    wait = std::holds_alternative<role::trainer::Wait>(action);
+    // Until the recipe draws a cohort, a crowd would train for 128 places: most stay away.
+    if (config_.peers > 256 && std::holds_alternative<role::trainer::Train>(action)) {
+      wait = stays_away(peer, run->round.number);
+    }
+    decision.action = std::move(action);
+  } else {
+    if (peer.desk && (peer.desk->score || peer.desk->close)) return std::nullopt;
+    role::TickFacts clock{log_time(peer, hub.state), {}};
+    if (peer.tick_asked_ms >= 0) clock.asked_ms = peer.tick_asked_ms;
+    if (peer.role == Role::validator) {
+      auto action = role::decide_validator(hub.state, *run, peer.id,
+                                           {clock, peer.identify_sent, round(peer.attempted)});
+      wait = std::holds_alternative<role::validator::Wait>(action);
+      decision.action = std::move(action);
+    } else {
+      auto action = role::decide_coordinator(hub.state, *run, peer.id,
+                                             {clock, peer.identify_sent, round(peer.attempted)});
+      wait = std::holds_alternative<role::coordinator::Wait>(action);
+      decision.action = std::move(action);
+    }
+  }
+  if (wait) return std::nullopt;
+  decision.seq = hub.state.next_seq(peer.id);
+  decision.prev = hub.state.prev(peer.id);
+  decision.log_ms = hub.state.now_ms();
+  return decision;
+}
+
+// The same answer for one peer in one round, however often it asks.
+bool World::stays_away(const Peer& peer, std::int64_t round) const {
+  std::uint64_t mixed = config_.seed + 0x9e3779b97f4a7c15 * static_cast<std::uint64_t>(round + 1);
+  mixed ^= get_u64be(peer.id.bytes.data());
+  mixed = (mixed ^ (mixed >> 31)) * 0x94d049bb133111eb;
+  return (mixed ^ (mixed >> 29)) % config_.peers >= 150;
+}
+
+// Whether what the hub shows continues what this peer has seen: the root of its own prefix must be
+// among those under the new checkpoint, as node/follower checks with the entries themselves.
+bool World::consistent(Peer& peer, std::uint32_t head) {
+  if (peer.head == kNone) return true;
+  const Head& mine = heads_[peer.head];
+  const Head& shown = heads_[head];
+  if (shown.size < mine.size) {
+    report_.reached(Probe::shorter_log);
+    return false;
+  }
+  if (shown.lineage == mine.lineage) return true;
+  const auto& there = lineages_[shown.lineage].roots;
+  const auto found = there.find(mine.size);
+  const Digest& root = lineages_[mine.lineage].roots.at(mine.size);
+  if (found != there.end() && found->second == root) return true;
+  report_.reached(Probe::equivocation);
+  peer.stuck = true;
+  return false;
+}
+
+void World::on_answer(const Event& event) {
+  Peer& peer = peers_[event.peer];
+  Parcel parcel = mail_.take(event.b);
+  if (event.a != peer.question || peer.asked_at < 0) return;
+  peer.asked_at = -1;
+  if (!consistent(peer, event.c)) {
+    if (peer.stuck) {
+      report_.log(who(event.peer), "has found the hub out: two logs under one key");
+    } else {
+      set_timer(event.peer, kAgainMs);
+    }
+    return;
+  }
+  peer.head = event.c;
+  peer.epoch = heads_[event.c].epoch;
+  if (const auto* resume = std::get_if<Resume>(&parcel)) {
+    if (resume->wanted) {
+      report_.reached(Probe::resumed);
+      return send_pending(event.peer);
+    }
+    report_.reached(Probe::dropped_record);
+    peer.desk->pending.clear();
+    peer.epoch = 0;
+    return poll(event.peer);
+  }
+  if (const auto* decision = std::get_if<Decision>(&parcel)) return act(event.peer, *decision);
+  if (peer.role == Role::trainer) return poll(event.peer);
+  upload_all(event.peer);
+  set_timer(event.peer, plan_.tick_ms / 2);
+}
+
+void World::act(std::uint32_t index, const Decision& decision) {
+  std::visit([&](const auto& action) { act(index, action, decision); }, decision.action);
+}
+
+// COMMIT POINT of a peer: from here a restart sends this record, or drops it if its round is over.
+void World::post(std::uint32_t index, Payload payload, std::uint64_t seq,
+                 const std::optional<RecordId>& prev) {
+  Desk& desk = this->desk(peers_[index]);
+  desk.pending_kind = payload.kind;
+  desk.pending_round = payload.round.value_or(-1);
+  desk.pending = sign(keys_[index], std::move(payload), seq, prev);
+  desk.pending_id = parse_envelope(desk.pending)->id();
+  if (may_crash(index)) return;
+  send_pending(index);
+}
+
+void World::send_pending(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  Desk& desk = *peer.desk;
+  desk.in_flight = true;
+  Event event;
+  event.what = What::submit;
+  event.peer = index;
+  send(event, desk.pending.size(), desk.pending);
+  set_timer(index, kResendMs);
+  static_cast<void>(may_crash(index));
+}
+
+void World::on_receipt(const Event& event) {
+  Peer& peer = peers_[event.peer];
+  const auto verdict = std::get<hub::Verdict>(mail_.take(event.b));
+  if (!peer.desk || peer.desk->pending.empty() || !peer.desk->in_flight) return;
+  Desk& desk = *peer.desk;
+  if (const auto* no = std::get_if<hub::Rejection>(&verdict)) {
+    if (no->status == 429 || no->status == 503) {
+      report_.reached(no->status == 429 ? Probe::overload : Probe::unavailable);
+      return;  // the timer sends it again
+    }
+    report_.check(
+        no->status == 409, "I4",
+        "the hub refuses an honest record: " + std::to_string(no->status) + " " + no->reason);
+    report_.reached(Probe::conflict);
+    report_.log(who(event.peer), "the hub refuses its " + desk.pending_kind + ": " + no->reason);
+  } else {
+    if (std::get<hub::Receipt>(verdict).id != desk.pending_id) return;  // of an earlier record
+    // As node/publisher: a receipt counts when the log that this peer follows has the record.
+    if (peer.head == kNone || heads_[peer.head].lineage != event.c) return;
+    if (desk.pending_kind == "identity") peer.identify_sent = true;
+    if (desk.pending_kind == "join") peer.join_sent = true;
+  }
+  desk.pending.clear();
+  desk.in_flight = false;
+  ++peer.timer;
+  peer.epoch = 0;
+  if (may_crash(event.peer)) return;
+  poll(event.peer);
+}
+
+void World::on_wake(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  if (peer.stuck || peer.busy) return;
+  if (peer.desk && !peer.desk->pending.empty() && peer.desk->in_flight) {
+    report_.reached(Probe::resubmitted);
+    return send_pending(index);
+  }
+  if (peer.desk && peer.desk->revealing) return reveal(index);
+  if (peer.desk && (peer.desk->score || peer.desk->close)) return fetch(index);
+  if (peer.asked_at < 0) poll(index);
+}
+
+void World::on_look(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  const bool awake = peer.up && peer.asleep_until <= now_ms_;
+  if (healed_ && now_ms_ - last_close_ms_ > plan_.liveness_ms && !report_.failed()) {
+    report_.violate("I6", "no round has closed for " + std::to_string(now_ms_ - last_close_ms_) +
+                              " ms after everything healed; phase " +
+                              fold::name(run_of(*hubs_[0])->phase));
+  }
+  if (awake && peer.asked_at >= 0 && now_ms_ - peer.asked_at >= kLookMs) poll(index);
+  Event event;
+  event.what = What::look;
+  event.peer = index;
+  at(kLookMs, event);
+}
+
+void World::on_restart(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  if (peer.up) return;
+  peer.up = true;
+  poll(index);
+}
+
+void World::crash(std::uint32_t index, std::int64_t down_ms) {
+  Peer& peer = peers_[index];
+  if (!peer.up) return;
+  report_.reached(Probe::crash);
+  report_.log(who(index), "its process ends");
+  peer.up = peer.busy = false;
+  ++peer.life;
+  peer.asked_at = -1;
+  peer.epoch = 0;
+  peer.attempted = peer.uploaded = peer.tick_asked_ms = -1;
+  peer.identify_sent = peer.join_sent = false;
+  if (peer.desk) {
+    Desk& desk = *peer.desk;
+    if (!desk.pending.empty()) report_.reached(Probe::crash_with_record);
+    if (desk.close) report_.reached(Probe::coordinator_died);
+    desk.in_flight = desk.revealing = false;
+    desk.score.reset();
+    desk.close.reset();
+    desk.gathered.clear();
+  }
+  Event event;
+  event.what = What::restart;
+  event.peer = index;
+  at(down_ms, event);
+}
+
+// At an effect.
+bool World::may_crash(std::uint32_t index) {
+  const bool doomed = index == doomed_;
+  if (doomed) doomed_ = kNone;
+  if (healed_) return false;
+  if (!doomed && !chance_.chance(plan_.crashes, 10'000)) return false;
+  crash(index, chance_.between(100, 20'000));
+  return true;
+}
+
+}  // namespace harambee::sim

@@ -1,0 +1,80 @@
+#include "sim/task.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/rng.h"
+#include "fold/acts.h"
+
+namespace harambee::sim {
+namespace {
+
+constexpr std::size_t kPicked = 24;  // parameters in a row
+constexpr float kRate = 0.02F;       // of the inner steps: at most 1 / kPicked converges
+
+struct Row {
+  std::array<std::uint32_t, kPicked> place;
+  std::array<float, kPicked> sign;
+};
+
+// `width`: the row picks among so many parameters from `from` on, around the end.
+Row draw_row(Rng& rng, std::size_t parameters, std::uint64_t from, std::uint64_t width) {
+  Row row;
+  for (std::size_t i = 0; i < kPicked; ++i) {
+    const std::uint64_t word = rng.next();
+    row.place[i] = static_cast<std::uint32_t>((from + (word >> 1) % width) % parameters);
+    row.sign[i] = (word & 1) != 0 ? 1.0F : -1.0F;
+  }
+  return row;
+}
+
+float residual_of(const Row& row, std::span<const float> weights, std::span<const float> target) {
+  float sum = 0;
+  for (std::size_t i = 0; i < kPicked; ++i) {
+    sum += row.sign[i] * (weights[row.place[i]] - target[row.place[i]]);
+  }
+  return sum;
+}
+
+float uniform(Rng& rng) {  // −1 … 1
+  return static_cast<float>(static_cast<std::int64_t>(rng.next() >> 40) - (1 << 23)) * 0x1p-23F;
+}
+
+}  // namespace
+
+Task::Task(const Digest& seed, std::size_t parameters) : target_(parameters), first_(parameters) {
+  Rng rng(seed);
+  for (float& value : target_) value = uniform(rng);
+  for (float& value : first_) value = uniform(rng);
+}
+
+std::vector<float> Task::train(std::span<const float> weights, const Digest& seed,
+                               std::uint64_t lean, const fold::InnerRule& rule) const {
+  std::vector<float> out(weights.begin(), weights.end());
+  Rng rng(seed);
+  const std::size_t parameters = out.size();
+  for (std::int64_t step = 0; step < rule.steps * rule.batch; ++step) {
+    // Half of the rows speak of a third of the parameters: members' data differ.
+    const bool own = (step & 1) != 0;
+    const Row row = draw_row(rng, parameters, own ? lean : 0, own ? parameters / 3 : parameters);
+    const float push = kRate * residual_of(row, out, target_);
+    for (std::size_t i = 0; i < kPicked; ++i) out[row.place[i]] -= push * row.sign[i];
+  }
+  return out;
+}
+
+std::vector<std::int64_t> Task::evaluate(std::span<const float> weights, const Digest& seed,
+                                         std::int64_t rows) const {
+  std::vector<std::int64_t> nanos;
+  nanos.reserve(static_cast<std::size_t>(rows));
+  Rng rng(seed);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const double off =
+        residual_of(draw_row(rng, weights.size(), 0, weights.size()), weights, target_);
+    const double loss = std::min(0.5 * off * off * 1e9, static_cast<double>(fold::kNanosMax));
+    nanos.push_back(loss > 0 ? static_cast<std::int64_t>(loss) : 0);
+  }
+  return nanos;
+}
+
+}  // namespace harambee::sim

@@ -1,0 +1,33 @@
+// The small thing that is learned: sparse linear regression over the parameters of a tiny model
+// file. A row picks a few parameters with signs; its loss is ½(Σ ±(θ − θ*))². Every number comes
+// from additions and multiplications in a fixed order, so it is the same on every machine.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/hash.h"
+#include "fold/recipe.h"
+
+namespace harambee::sim {
+
+class Task {
+ public:
+  Task(const Digest& seed, std::size_t parameters);
+
+  [[nodiscard]] const std::vector<float>& first_weights() const { return first_; }
+  // The inner steps of one member from `weights`: plain stochastic gradient descent on rows that
+  // the seed draws; `lean` in [0, parameters) shifts which parameters this member's data speaks of.
+  [[nodiscard]] std::vector<float> train(std::span<const float> weights, const Digest& seed,
+                                         std::uint64_t lean, const fold::InnerRule& rule) const;
+  // Losses of `rows` rows in nano-nats.
+  [[nodiscard]] std::vector<std::int64_t> evaluate(std::span<const float> weights,
+                                                   const Digest& seed, std::int64_t rows) const;
+
+ private:
+  std::vector<float> target_;
+  std::vector<float> first_;
+};
+
+}  // namespace harambee::sim

@@ -1,0 +1,230 @@
+// Members: the real mind decides, the small task is learned, and the attackers do what they do.
+#include <algorithm>
+
+#include "exact/outer_step.h"
+#include "fold/acts.h"
+#include "node/round_math.h"
+#include "sim/world.h"
+
+namespace harambee::sim {
+namespace {
+
+constexpr std::int64_t kWeightsMs = 500;  // until the round's weights are asked for again
+constexpr std::int64_t kResendMs = 4'000;
+
+// As the node's: what was sent is taken out of the residual, and so are factors of an attacker.
+std::vector<float> moved(std::span<const float> from, std::span<const float> to, float factor) {
+  std::vector<float> out(from.begin(), from.end());
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] += factor * (to[i] - from[i]);
+  return out;
+}
+
+std::vector<float> anywhere(std::span<const float> from, std::span<const float> to, Rng& rng) {
+  std::vector<float> out(from.begin(), from.end());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const float step = to[i] - from[i];
+    out[i] += (rng.next() & 1) != 0 ? 0.05F + step : -0.05F - step;
+  }
+  return out;
+}
+
+}  // namespace
+
+void World::act(std::uint32_t index, const role::trainer::Action& action,
+                const Decision& decision) {
+  using namespace role::trainer;
+  Peer& peer = peers_[index];
+  if (std::holds_alternative<Identify>(action)) {
+    return post(index, fold::write(fold::Identity{keys_[index].public_key()}), decision.seq,
+                decision.prev);
+  }
+  if (std::holds_alternative<Join>(action)) {
+    return post(index, fold::write(fold::Join{run_id_, "exact-1", "simulated"}), decision.seq,
+                decision.prev);
+  }
+  if (std::holds_alternative<Reveal>(action)) {
+    if (peer.conduct == Conduct::withhold || !peer.desk || !peer.desk->delta_bytes ||
+        peer.desk->delta.digest != std::get<Reveal>(action).delta.digest) {
+      peer.uploaded = std::get<Reveal>(action).round;
+      peer.epoch = 0;
+      return poll(index);
+    }
+    peer.desk->revealing = true;
+    peer.desk->delta_round = std::get<Reveal>(action).round;
+    return reveal(index);
+  }
+  if (const auto* train = std::get_if<Train>(&action)) {
+    if (peer.mixed && chance_.chance(1, 3)) {
+      return say_nonsense(index, decision.seq, decision.prev);
+    }
+    if (!weights(train->base)) {
+      peer.epoch = 0;
+      return set_timer(index, kWeightsMs);
+    }
+    peer.busy = true;
+    Event event;
+    event.what = What::trained;
+    event.peer = index;
+    event.life = peer.life;
+    event.b = mail_.put(Trained{*train, decision.seq, decision.prev});
+    return at(peer.train_ms + static_cast<std::int64_t>(chance_.below(peer.train_ms)), event);
+  }
+  // Done or Excluded: this process has nothing more to do.
+  report_.log(who(index), std::holds_alternative<Done>(action) ? "is done" : "is excluded");
+}
+
+void World::on_trained(const Event& event) {
+  const Trained trained = std::get<Trained>(mail_.take(event.b));
+  Peer& peer = peers_[event.peer];
+  peer.busy = false;
+  if (may_crash(event.peer)) return;
+  if (!weights(trained.action.base)) {  // slept through some rounds
+    peer.epoch = 0;
+    return poll(event.peer);
+  }
+  contribute(event.peer, trained);
+}
+
+Bytes World::make_delta(Peer& peer, const role::trainer::Train& action,
+                        std::vector<float>& residual) {
+  const std::vector<float>& base = *weights(action.base);
+  const std::uint64_t lean = (action.ordinal * 131) % base.size();
+  std::vector<float> trained = task_->train(base, action.seed, lean, plan_.recipe.inner);
+  Digest named = action.base;
+  Rng rng(action.seed);
+  switch (peer.conduct) {
+    case Conduct::sign_flip:
+      trained = moved(base, trained, -1.0F);
+      break;
+    case Conduct::scaled:
+      trained = moved(base, trained, -100.0F);
+      break;
+    case Conduct::noise:
+      trained = anywhere(base, trained, rng);
+      break;
+    case Conduct::collude: {
+      Rng shared(action.base);
+      trained = anywhere(base, base, shared);
+      break;
+    }
+    case Conduct::stale:
+      named = model_order_.front();
+      break;
+    case Conduct::malformed:
+      return to_bytes("this is no delta " + std::to_string(rng.next()));
+    case Conduct::honest:
+    case Conduct::copy:
+    case Conduct::withhold:
+      break;
+  }
+  auto blob = node::encode_contribution(up_, {named, peer.id}, base, trained, residual);
+  HARAMBEE_CHECK(blob.ok());
+  return *std::move(blob);
+}
+
+// Everything that the record speaks of is kept under its digest before the record is.
+void World::contribute(std::uint32_t index, const Trained& trained) {
+  Peer& peer = peers_[index];
+  Desk& desk = this->desk(peer);
+  const role::trainer::Train& action = trained.action;
+  fold::Contribution act;
+  std::vector<float> residual;
+  if (action.error_feedback) {
+    const auto kept = desk.residuals.find(*action.error_feedback);
+    if (kept != desk.residuals.end()) {
+      act.error_feedback.before = kept->first;
+      residual = kept->second;
+    } else {
+      report_.reached(Probe::fresh_chain);
+    }
+  }
+  if (action.optimizer && desk.optimizer == action.optimizer) {
+    act.optimizer.before = desk.optimizer;
+  }
+  Bytes bytes = make_delta(peer, action, residual);
+  if (residual.empty()) residual.assign(layout_->parameters(), 0.0F);
+  act.error_feedback.after = exact::floats_digest(residual);
+  act.optimizer.after = sha256({action.seed.view(), act.error_feedback.after.view()});
+  // The state that the log knows, and the one that it may know soon.
+  std::erase_if(desk.residuals, [&](const auto& one) {
+    return !action.error_feedback || one.first != *action.error_feedback;
+  });
+  desk.residuals[act.error_feedback.after] = std::move(residual);
+  desk.optimizer = act.optimizer.after;
+  desk.delta = {sha256(bytes), bytes.size(), std::string(fold::kDeltaType)};
+  desk.delta_bytes = std::make_shared<const Bytes>(std::move(bytes));
+  const fold::RunState& seen = *run_of(hub_of(peer));
+  if (peer.conduct == Conduct::copy && !seen.round.contributions.empty()) {
+    desk.delta = seen.round.contributions.front().act.delta;
+    desk.delta_bytes.reset();
+  }
+  act.run = run_id_;
+  act.round = action.round;
+  act.base = action.base;
+  act.numeric_class = "exact-1";
+  act.loss_first_nanos = act.loss_last_nanos = 1;
+  act.steps = plan_.recipe.inner.steps;
+  act.tokens = act.steps * plan_.recipe.inner.batch * 8;
+  act.delta = desk.delta;
+  peer.attempted = action.round;
+  post(index, fold::write(act), trained.seq, trained.prev);
+}
+
+// A version that is not written yet: a kind that nobody knows, or a body with something more.
+void World::say_nonsense(std::uint32_t index, std::uint64_t seq,
+                         const std::optional<RecordId>& prev) {
+  Payload payload;
+  payload.run = run_id_;
+  payload.kind = "future.kind";
+  payload.body = JsonObject{{"what", "nobody knows"}};
+  if (chance_.chance(1, 2)) {
+    payload = fold::write(fold::Join{run_id_, "exact-1", "simulated"});
+    JsonObject* body = payload.body.object();
+    body->emplace("since", 2);
+  } else {
+    report_.reached(Probe::unknown_kind);
+  }
+  post(index, std::move(payload), seq, prev);
+}
+
+void World::reveal(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  Desk& desk = *peer.desk;
+  if (may_crash(index)) return;
+  Event event;
+  event.what = What::upload;
+  event.peer = index;
+  Blob bytes = desk.delta_bytes;
+  if (!healed_ && plan_.flipped > 0 && network_.chance(plan_.flipped, 10'000)) {
+    Bytes spoilt = *bytes;
+    spoilt[network_.below(spoilt.size())] ^= 4;
+    if (network_.chance(1, 2)) spoilt.pop_back();
+    bytes = std::make_shared<const Bytes>(std::move(spoilt));
+  }
+  send(event, desk.delta.size, Upload{desk.delta, std::move(bytes), false});
+  set_timer(index, kResendMs);
+}
+
+void World::on_uploaded(const Event& event) {
+  Peer& peer = peers_[event.peer];
+  const Upload upload = std::get<Upload>(mail_.take(event.b));
+  if (!peer.desk) return;
+  Desk& desk = *peer.desk;
+  if (peer.role == Role::coordinator) {
+    if (upload.taken) desk.to_upload.erase(upload.ref.digest);
+    return;
+  }
+  if (!desk.revealing || upload.ref.digest != desk.delta.digest) return;
+  if (!upload.taken) return;  // the timer sends it again
+  desk.revealing = false;
+  ++peer.timer;
+  peer.uploaded = desk.delta_round;
+  peer.epoch = 0;
+  poll(event.peer);
+}
+
+std::uint32_t World::some_member() {
+  return first_member_ + static_cast<std::uint32_t>(trouble_.below(config_.peers));
+}
+
+}  // namespace harambee::sim
