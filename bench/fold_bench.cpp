@@ -64,14 +64,15 @@ void play_round(Written& log, const RunState& run) {
   for (const char* who : {"v0", "v1", "v2"}) {
     Score act{run.id, run.round.number, run.weights, *run.round.score_seed, 1, {}};
     for (const Committed& one : run.round.contributions) {
-      act.entries.push_back({one.place.id, 5, "123456789012", 0, "ok"});
+      act.entries.push_back({one.place.id, 5, "123456789012", 0, "ok",
+                             static_cast<std::int64_t>(act.entries.size())});
     }
     log.say(who, write(act));
   }
   Close close;
   close.run = run.id;
   close.round = run.round.number;
-  close.accepted = derive(run.round).accepted;
+  close.accepted = derive(run).accepted;
   close.weights = sha256(run.weights.view());
   close.residual = close.weights;
   close.update = blob(kUpdateType);

@@ -66,7 +66,8 @@ Score score(const RunState& run) {
   act.base = run.weights;
   act.seed = run.round.score_seed.value_or(Digest{});
   for (const Committed& one : run.round.contributions) {
-    act.entries.push_back({one.place.id, 5, "9", 0, "ok"});
+    act.entries.push_back(
+        {one.place.id, 5, "9", 0, "ok", static_cast<std::int64_t>(act.entries.size())});
   }
   return act;
 }
@@ -114,7 +115,7 @@ Payload well_formed(const RunState& run, std::size_t kind) {
   Close close;
   close.run = run.id;
   close.round = run.round.number;
-  close.accepted = derive(run.round).accepted;
+  close.accepted = derive(run).accepted;
   close.weights = run.id;
   close.residual = run.id;
   close.update = blob(kUpdateType);

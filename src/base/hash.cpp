@@ -79,6 +79,15 @@ Digest sha256(std::initializer_list<View> parts) {
   return end(context);
 }
 
+std::string sha1_hex(std::initializer_list<View> parts) {
+  const Context context = new_context();
+  HARAMBEE_CHECK(EVP_DigestInit_ex2(context.get(), EVP_sha1(), nullptr) == 1);
+  for (const View part : parts) add(context.get(), part);
+  std::array<std::uint8_t, 20> digest{};
+  HARAMBEE_CHECK(EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1);
+  return harambee::hex(digest);
+}
+
 struct Sha256::State {
   Context context = new_context();
 };

@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4) through OpenSSL.
+// SHA-256 (FIPS 180-4) through OpenSSL; and SHA-1, for names that other programs give to files.
 #pragma once
 
 #include <array>
@@ -31,6 +31,10 @@ struct DigestHash {
 [[nodiscard]] Digest sha256(View bytes);
 // SHA-256 of the concatenation, without joining the parts in memory.
 [[nodiscard]] Digest sha256(std::initializer_list<View> parts);
+
+// SHA-1 of the concatenation, 40 lower-case hex digits. Only to name what is protected otherwise:
+// collisions can be made.
+[[nodiscard]] std::string sha1_hex(std::initializer_list<View> parts);
 
 // Incremental hashing. Not thread-safe; movable.
 class Sha256 {

@@ -6,7 +6,10 @@
 
 #include "cli/setup.h"
 #include "cli/verbs.h"
+#include "format/model.h"
 #include "net/serve.h"
+#include "node/log_source.h"
+#include "node/replay.h"
 
 namespace harambee::cli {
 namespace {
@@ -34,6 +37,17 @@ std::optional<Endpoint> parse_endpoint(const std::string& text) {
   return endpoint;
 }
 
+// The weights of any round, from the hub's own blobs.
+Result<Bytes> make_weights(const std::string& data, const fold::RunState& run, std::int64_t round) {
+  auto source = node::open_directory_source(data);
+  if (!source) return source.error();
+  auto weights = node::weights_at(run, round, node::checked_blobs(**source), {});
+  if (!weights) return weights.error();
+  auto layout = format::ModelLayout::make(run.recipe.model);
+  if (!layout) return layout.error();
+  return format::weights_file(*layout, *weights);
+}
+
 }  // namespace
 
 Exit hub(const HubVerbOptions& options, Ui& ui) {
@@ -49,6 +63,9 @@ Exit hub(const HubVerbOptions& options, Ui& ui) {
   service.port = endpoint->port;
   service.origin = options.origin;
   service.tick_ms = options.tick_ms;
+  service.make_weights = [&options](const fold::RunState& run, std::int64_t round) {
+    return make_weights(options.data, run, round);
+  };
   Status ended = net::run_hub(service, stop_flag(), [&](const net::HubStarted& started) {
     bool v6 = endpoint->address.find(':') != std::string::npos;
     std::string host = v6 ? "[" + endpoint->address + "]" : endpoint->address;

@@ -115,7 +115,6 @@ Exit pull(const PullOptions& options, Ui& ui) {
   node::ExportOptions make;
   make.round = reading->address.round.value_or(static_cast<std::int64_t>(run.history.size()));
   make.url = reading->address.str();
-  make.vkey = reading->follower->vkey();
   make.dir = options.out;
   make.progress = [&](std::int64_t done, std::int64_t total) {
     ui.progress(fmt::format("applying updates: {}/{}", done, total));

@@ -12,7 +12,8 @@ namespace harambee::fold {
 
 namespace {
 
-constexpr std::string_view kMalformed = "malformed: ";
+// What a validator may find besides "ok" and "withheld": each goes on with a reason.
+constexpr std::string_view kFindings[] = {"malformed: ", "norm: "};
 
 enum class Belongs { to_log, to_run, to_round };
 
@@ -110,8 +111,10 @@ bool is_digits(std::string_view text) {
 
 bool is_verdict(std::string_view text) {
   if (text == kVerdictOk || text == kVerdictWithheld) return true;
-  return is_plain(text, kReasonBytesMax) && text.starts_with(kMalformed) &&
-         text.size() > kMalformed.size();
+  return is_plain(text, kReasonBytesMax) &&
+         std::ranges::any_of(kFindings, [text](std::string_view finding) {
+           return text.starts_with(finding) && text.size() > finding.size();
+         });
 }
 
 std::int64_t read_loss(const Json& json, Fields& fields) {
@@ -127,16 +130,28 @@ Result<ScoreEntry> read_entry(const Json& json) {
   entry.contribution = fields.digest("c");
   entry.norm_exponent = fields.integer("exp", -kNormExponentMax, kNormExponentMax);
   entry.gain_nanos = fields.integer("gain", -kNanosMax, kNanosMax);
+  entry.group = fields.integer("group", 0, kContributionsPerRoundMax - 1);
   entry.squared_norm = fields.plain("norm", kNormDigitsMax);
   entry.verdict = fields.plain("v", kReasonBytesMax);
   if (!is_digits(entry.squared_norm)) fields.refuse("norm", "must be decimal digits");
   if (!is_verdict(entry.verdict)) {
-    fields.refuse("v", "must be \"ok\", \"withheld\" or \"malformed: …\"");
+    fields.refuse("v", "must be \"ok\", \"withheld\", \"malformed: …\" or \"norm: …\"");
   }
   if (entry.verdict != kVerdictOk && entry.gain_nanos != 0) {
     fields.refuse("gain", "must be 0 for what was not evaluated");
   }
   return finish(fields, std::move(entry));
+}
+
+// Groups are named by their first contribution, and only what is well-formed is in one.
+bool groups_are_named(const std::vector<ScoreEntry>& entries) {
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto first = static_cast<std::size_t>(entries[i].group);
+    if (first == i) continue;
+    if (first > i || entries[first].group != entries[i].group) return false;
+    if (entries[i].verdict != kVerdictOk || entries[first].verdict != kVerdictOk) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -332,6 +347,7 @@ Payload write(const Score& act) {
     entries.push_back(JsonObject{{"c", entry.contribution.hex()},
                                  {"exp", entry.norm_exponent},
                                  {"gain", entry.gain_nanos},
+                                 {"group", entry.group},
                                  {"norm", entry.squared_norm},
                                  {"v", entry.verdict}});
   }
@@ -355,6 +371,9 @@ Result<Score> parse_score(const Payload& payload) {
     Result<ScoreEntry> entry = read_entry(item);
     if (!entry) return entry.error();
     act.entries.push_back(std::move(*entry));
+  }
+  if (!groups_are_named(act.entries)) {
+    fields.refuse("entries", "group: must be the position of the first of those that are alike");
   }
   act.loss_nanos = fields.integer("loss", 0, kNanosMax);
   act.seed = fields.digest("seed");

@@ -49,6 +49,8 @@ ClosedRound closed_round(const RunState& run, const Context& context, const Judg
     one.accepted = verdict.accepted;
     one.reason = verdict.reason;
     one.gain_nanos = verdict.gain_nanos;
+    one.group = static_cast<std::int64_t>(verdict.group);
+    one.standing = verdict.standing;
     one.loss_first_nanos = committed.act.loss_first_nanos;
     one.loss_last_nanos = committed.act.loss_last_nanos;
     one.tokens = committed.act.tokens;
@@ -74,9 +76,13 @@ void pay(RunState& run, const KeyId& key, MicroCredit amount) {
 }
 
 // spec/credit.md. Nothing is distributed when nothing was accepted.
-void pay_round(RunState& run, ClosedRound& closed, std::size_t accepted) {
-  if (accepted == 0) return;
-  const RoundCredits credits = split_round(run.recipe.credit, accepted, closed.scores.size());
+void pay_round(RunState& run, ClosedRound& closed) {
+  std::vector<std::size_t> groups;
+  for (const ClosedContribution& one : closed.contributions) {
+    if (one.accepted) groups.push_back(static_cast<std::size_t>(one.group));
+  }
+  if (groups.empty()) return;
+  const RoundCredits credits = split_round(run.recipe.credit, groups, closed.scores.size());
   std::size_t next = 0;
   for (ClosedContribution& one : closed.contributions) {
     if (!one.accepted) continue;
@@ -121,7 +127,7 @@ void update_standing(Member& member, const ClosedContribution& one, bool mostly_
 void settle(RunState& run, const Context& context, const Judgement& judgement, const Close& act) {
   HARAMBEE_CHECK(run.phase == Phase::closing);
   ClosedRound closed = closed_round(run, context, judgement, act);
-  pay_round(run, closed, judgement.accepted.size());
+  pay_round(run, closed);
   for (const ClosedContribution& one : closed.contributions) {
     update_standing(run.members.at(one.author), one, closed.mostly_rejected, context.place);
   }

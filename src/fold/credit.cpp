@@ -1,5 +1,7 @@
 #include "fold/credit.h"
 
+#include <map>
+
 #include "base/check.h"
 
 namespace harambee::fold {
@@ -33,15 +35,34 @@ std::int64_t percent_of(MicroCredit total, std::int64_t percent) {
   return hundredths * percent + rest * percent / 100;
 }
 
+// Groups in the order of their first members, members in log order.
+std::vector<MicroCredit> split_in_groups(MicroCredit total, std::span<const std::size_t> groups) {
+  std::vector<std::size_t> names;
+  std::map<std::size_t, std::vector<std::size_t>> members;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (members[groups[i]].empty()) names.push_back(groups[i]);
+    members[groups[i]].push_back(i);
+  }
+  const std::vector<MicroCredit> pools = split_evenly(total, names.size());
+  std::vector<MicroCredit> parts(groups.size());
+  for (std::size_t g = 0; g < names.size(); ++g) {
+    const std::vector<std::size_t>& sharing = members[names[g]];
+    const std::vector<MicroCredit> shares = split_evenly(pools[g], sharing.size());
+    for (std::size_t i = 0; i < sharing.size(); ++i) parts[sharing[i]] = shares[i];
+  }
+  return parts;
+}
+
 }  // namespace
 
-RoundCredits split_round(const CreditRule& rule, std::size_t trainers, std::size_t validators) {
+RoundCredits split_round(const CreditRule& rule, std::span<const std::size_t> groups,
+                         std::size_t validators) {
   HARAMBEE_CHECK(rule.trainer_percent + rule.validator_percent + rule.coordinator_percent == 100);
   const std::int64_t validator_pool = percent_of(rule.round, rule.validator_percent);
   const std::int64_t coordinator_pool = percent_of(rule.round, rule.coordinator_percent);
   const std::int64_t trainer_pool = rule.round.micros() - validator_pool - coordinator_pool;
   RoundCredits credits;
-  credits.trainers = split_evenly(MicroCredit(trainer_pool), trainers);
+  credits.trainers = split_in_groups(MicroCredit(trainer_pool), groups);
   credits.validators = split_evenly(MicroCredit(validator_pool), validators);
   credits.coordinator = MicroCredit(coordinator_pool);
   return credits;

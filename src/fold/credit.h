@@ -5,6 +5,7 @@
 #include <compare>
 #include <concepts>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,8 +58,10 @@ struct RoundCredits {
 [[nodiscard]] std::vector<MicroCredit> split_evenly(MicroCredit total, std::size_t ways);
 
 // The whole of rule.round, to the last micro-credit: the validators' and the coordinator's pools
-// are rounded down, the trainers' pool is the rest. trainers > 0, validators > 0.
-[[nodiscard]] RoundCredits split_round(const CreditRule& rule, std::size_t trainers,
+// are rounded down, the trainers' pool is the rest, shared by the groups evenly and in each group
+// by its members. groups[i]: what the i-th accepted contribution's group is called, the same number
+// for the whole group. groups not empty, validators > 0.
+[[nodiscard]] RoundCredits split_round(const CreditRule& rule, std::span<const std::size_t> groups,
                                        std::size_t validators);
 
 }  // namespace harambee::fold

@@ -4,6 +4,7 @@
 
 #include "base/decimal.h"
 #include "fold/judge.h"
+#include "fold/votes.h"
 
 namespace harambee::fold {
 
@@ -15,6 +16,12 @@ std::string round_text(std::int64_t round) { return "round " + std::to_string(ro
 
 std::string gain_text(const ClosedContribution& one) {
   return one.gain_nanos ? " with a median gain of " + nats(*one.gain_nanos) + " nats" : "";
+}
+
+// A cap of a vote to three places, rounded down: "0.333".
+std::string fraction(std::uint32_t vote) {
+  const std::int64_t thousandths = std::int64_t{vote} * 1000 / kFullVote;
+  return Decimal{thousandths * 1'000'000}.str();
 }
 
 std::string earned(MicroCredit credit) { return "; earned " + credit.str() + " credits"; }
@@ -36,12 +43,33 @@ void add_refusals(const RunState& run, const KeyId& author, Explanation& explana
   }
 }
 
+// What an accepted contribution's vote was, if it was not simply one.
+std::string vote_text(const ClosedRound& round, const ClosedContribution& one) {
+  std::string text;
+  if (one.standing < kFullVote) {
+    text += "; as a newcomer's it counted at most " + fraction(one.standing) + " of a vote";
+  }
+  std::vector<std::string> others;
+  for (const ClosedContribution& other : round.contributions) {
+    if (&other == &one || !other.accepted || other.group != one.group) continue;
+    others.push_back("#" + std::to_string(other.place.index));
+  }
+  if (others.empty()) return text;
+  constexpr std::size_t kNamedMax = 4;
+  text += "; it is like";
+  for (std::size_t i = 0; i < std::min(others.size(), kNamedMax); ++i) text += " " + others[i];
+  if (others.size() > kNamedMax) {
+    text += " and " + std::to_string(others.size() - kNamedMax) + " more";
+  }
+  return text + ", with which it shared one vote and one share of the credit";
+}
+
 // How one contribution of a closed round ended, told at the close record.
 std::string fate(const ClosedRound& round, const ClosedContribution& one) {
   const std::string where = round_text(round.number);
   if (one.accepted) {
     return "the close of " + where + " accepted its contribution" + gain_text(one) +
-           earned(one.credit);
+           vote_text(round, one) + earned(one.credit);
   }
   std::string text = "the close of " + where + " rejected its contribution: " + one.reason;
   if (round.mostly_rejected) {
@@ -115,7 +143,7 @@ std::string peer_verdict(const RunState& run, const KeyId& key) {
 // What the validators of the open round say, while it is not closed.
 std::string open_verdict(const RunState& run, const RecordId& id) {
   if (run.round.scores.empty()) return "taken; not scored yet";
-  for (const Verdict& verdict : derive(run.round).verdicts) {
+  for (const Verdict& verdict : derive(run).verdicts) {
     if (verdict.contribution != id) continue;
     return verdict.accepted ? "taken; would be accepted by the scores so far"
                             : "taken; would be rejected by the scores so far: " + verdict.reason;

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/decimal.h"
+#include "fold/votes.h"
 
 namespace harambee::fold {
 
@@ -60,15 +61,35 @@ Verdict judge_one(const RoundState& round, std::size_t position) {
   return verdict;
 }
 
+// Who shares a vote with whom, and how much each may count.
+void give_votes(const RunState& run, std::vector<Verdict>& verdicts) {
+  std::vector<std::size_t> accepted;
+  std::vector<KeyId> authors;
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    verdicts[i].group = i;
+    if (!verdicts[i].accepted) continue;
+    accepted.push_back(i);
+    authors.push_back(verdicts[i].author);
+  }
+  const std::vector<std::uint32_t> groups = groups_of(run.round, accepted);
+  const std::vector<std::uint32_t> caps = standing_caps(run, authors, groups);
+  for (std::size_t i = 0; i < accepted.size(); ++i) {
+    verdicts[accepted[i]].group = accepted[groups[i]];
+    verdicts[accepted[i]].standing = caps[i];
+  }
+}
+
 }  // namespace
 
-Judgement derive(const RoundState& round) {
+Judgement derive(const RunState& run) {
+  const RoundState& round = run.round;
   Judgement judgement;
   for (std::size_t i = 0; i < round.contributions.size(); ++i) {
     judgement.verdicts.push_back(judge_one(round, i));
     const Verdict& verdict = judgement.verdicts.back();
     if (verdict.accepted) judgement.accepted.push_back(verdict.contribution);
   }
+  give_votes(run, judgement.verdicts);
   const std::size_t rejected = judgement.verdicts.size() - judgement.accepted.size();
   judgement.mostly_rejected = rejected * 2 > judgement.verdicts.size();
   std::vector<std::int64_t> losses;

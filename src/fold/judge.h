@@ -18,6 +18,8 @@ struct Verdict {
   std::optional<std::int64_t> gain_nanos;  // lower median of those that evaluated it
   std::string squared_norm = "0";          // as the earliest "ok" verdict says
   std::int64_t norm_exponent = 0;
+  std::size_t group = 0;       // position of the first accepted one that shares its vote
+  std::uint32_t standing = 0;  // cap of its vote in units of 2^-30 (votes.h); 0 unless accepted
 };
 
 struct Judgement {
@@ -27,8 +29,8 @@ struct Judgement {
   bool mostly_rejected = false;
 };
 
-// Of the scores so far. Final when the phase is `closing`.
-[[nodiscard]] Judgement derive(const RoundState& round);
+// Of the open round's scores so far. Final when the phase is `closing`.
+[[nodiscard]] Judgement derive(const RunState& run);
 
 // The element at (n − 1) / 2 of the sorted values. Not empty.
 [[nodiscard]] std::int64_t lower_median(std::vector<std::int64_t> values);

@@ -202,7 +202,7 @@ Objection take(RunState& run, const Context& context, const Close& act) {
   if (Objection objection = round_objection(run, act.round)) return objection;
   if (run.phase == Phase::commit) return "the commit phase has not ended";
   if (run.phase == Phase::score) return "the score phase has not ended";
-  const Judgement judgement = derive(run.round);
+  const Judgement judgement = derive(run);
   if (Objection objection = close_objection(run, judgement, act)) return objection;
   settle(run, context, judgement, act);
   const std::int64_t next = act.round + 1;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace harambee::fold {
 
 namespace {
@@ -53,6 +55,15 @@ bool RunState::is_validator(const KeyId& key) const {
 
 bool RunState::expects(const Member& member) const {
   return member.active() && !member.missed && member.joined.index < round.opened_index;
+}
+
+const ClosedRound* RunState::last_update(std::int64_t before_round) const {
+  HARAMBEE_CHECK(before_round >= 0);
+  std::size_t r = std::min(static_cast<std::size_t>(before_round), history.size());
+  while (r > 0) {
+    if (history[--r].update) return &history[r];
+  }
+  return nullptr;
 }
 
 std::optional<std::int64_t> RunState::deadline_ms() const {

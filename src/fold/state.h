@@ -118,6 +118,8 @@ struct ClosedContribution {
   bool accepted = false;
   std::string reason;                      // empty if accepted
   std::optional<std::int64_t> gain_nanos;  // median; none if a majority did not evaluate it
+  std::int64_t group = 0;                  // position of the first that shares its vote
+  std::uint32_t standing = 0;              // cap of its vote in 2^-30 (votes.h); 0 unless accepted
   std::int64_t loss_first_nanos = 0;       // claimed
   std::int64_t loss_last_nanos = 0;
   std::int64_t tokens = 0;
@@ -189,6 +191,8 @@ struct RunState {
   [[nodiscard]] bool expects(const Member& member) const;
   // Whether a tick that says `now_ms` would end the commit or the score phase.
   [[nodiscard]] bool tick_would_advance(std::int64_t now_ms) const;
+  // The newest closed round before this one that made an update; null if none did.
+  [[nodiscard]] const ClosedRound* last_update(std::int64_t before_round) const;
   // The first log time at which the current phase can end by its deadline; none if it has none.
   [[nodiscard]] std::optional<std::int64_t> deadline_ms() const;
 };

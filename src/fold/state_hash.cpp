@@ -93,11 +93,9 @@ Json json_of(const Contribution& act) {
 }
 
 Json json_of(const ScoreEntry& entry) {
-  return JsonObject{{"c", json_of(entry.contribution)},
-                    {"exp", entry.norm_exponent},
-                    {"gain", entry.gain_nanos},
-                    {"norm", entry.squared_norm},
-                    {"v", entry.verdict}};
+  return JsonObject{{"c", json_of(entry.contribution)}, {"exp", entry.norm_exponent},
+                    {"gain", entry.gain_nanos},         {"group", entry.group},
+                    {"norm", entry.squared_norm},       {"v", entry.verdict}};
 }
 
 Json json_of(const Score& act) {
@@ -153,16 +151,12 @@ Json json_of(const RoundState& round) {
 }
 
 Json json_of(const ClosedContribution& one) {
-  return JsonObject{{"accepted", one.accepted},
-                    {"author", json_of(one.author)},
-                    {"credit", json_of(one.credit)},
-                    {"delta", json_of(one.delta)},
-                    {"gain", json_of(one.gain_nanos)},
-                    {"loss_first", one.loss_first_nanos},
-                    {"loss_last", one.loss_last_nanos},
-                    {"place", json_of(one.place)},
-                    {"reason", one.reason},
-                    {"tokens", one.tokens}};
+  return JsonObject{{"accepted", one.accepted},           {"author", json_of(one.author)},
+                    {"credit", json_of(one.credit)},      {"delta", json_of(one.delta)},
+                    {"gain", json_of(one.gain_nanos)},    {"group", one.group},
+                    {"loss_first", one.loss_first_nanos}, {"loss_last", one.loss_last_nanos},
+                    {"place", json_of(one.place)},        {"reason", one.reason},
+                    {"standing", one.standing},           {"tokens", one.tokens}};
 }
 
 Json json_of(const ClosedScore& one) {

@@ -79,12 +79,19 @@ class Hub : public HttpHandler {
         sequencer_(sequencer),
         order_(order),
         shelf_(shelf),
-        blobs_({options_.blob_bytes_max, options_.free_bytes_min}, order, shelf, blobs,
-               std::move(wake)) {}
+        blobs_({options_.blob_bytes_max, options_.free_bytes_min}, order, shelf, blobs, wake) {
+    if (options_.folder && options_.hugging_face.weights_shelf) {
+      hugging_face_ =
+          std::make_unique<HuggingFace>(options_.hugging_face, *options_.folder, blobs, wake);
+    }
+  }
 
   BodyPlan plan(const HttpRequest& head) override {
     BodyPlan plan;
     const std::string_view path = head.path();
+    if (hugging_face_) {
+      if (auto theirs = hugging_face_->routes().plan(head)) return *std::move(theirs);
+    }
     if (head.method == "PUT") {
       if (const auto name = after(path, "/blobs/")) return blobs_.plan_put(*name, head);
     }
@@ -95,6 +102,9 @@ class Hub : public HttpHandler {
 
   HttpResponse handle(const HttpRequest& request) override {
     const std::string_view path = request.path();
+    if (hugging_face_) {
+      if (auto answer = hugging_face_->routes().handle(request)) return *std::move(answer);
+    }
     if (request.method == "POST") return post(path, request);
     if (request.method == "GET" || request.method == "HEAD") return get(path, request);
     return with(HttpResponse::error(405, "no such method here"), "Allow", "GET, HEAD, POST, PUT");
@@ -243,6 +253,7 @@ class Hub : public HttpHandler {
   Order& order_;
   Shelf& shelf_;
   BlobRoutes blobs_;
+  std::unique_ptr<HuggingFace> hugging_face_;  // none without a folder
 };
 
 }  // namespace

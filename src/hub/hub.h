@@ -7,6 +7,8 @@
 #include <string>
 
 #include "hub/http.h"
+#include "hub/hugging_face.h"
+#include "hub/log_folder.h"
 #include "hub/order.h"
 #include "hub/sequencer.h"
 #include "hub/shelf.h"
@@ -19,6 +21,9 @@ struct HubOptions {
   std::uint64_t log_bytes_max = 1ull << 20;     // entries in one /log answer
   std::int64_t wait_ms_max = 30'000;            // long poll
   std::uint64_t free_bytes_min = 256ull << 20;  // uploads are refused below it
+  LogFolder* folder = nullptr;  // borrowed; without one there are no views of the log
+  // The Hugging Face API; needs the folder, and is not there without a shelf for weights.
+  HuggingFaceOptions hugging_face;
 };
 
 // Borrowed parts outlive the handler. `wake` is called from any thread when a waiting answer may

@@ -51,6 +51,8 @@ class BlobShelf : public Blobs {
                                              std::uint64_t size) = 0;
   // Throws an unfinished upload away.
   virtual void drop_upload(const Digest& digest, unsigned lane) = 0;
+  // Forgets a blob; fine when it is not there. Whoever has it open reads on.
+  [[nodiscard]] virtual Status remove(const Digest& digest) = 0;
 };
 
 }  // namespace harambee::hub

@@ -3,10 +3,12 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <thread>
 
 #include "hub/hub.h"
+#include "hub/log_folder.h"
 #include "hub/publication.h"
 #include "hub/sequencer.h"
 #include "log/checkpoint.h"
@@ -87,6 +89,14 @@ Result<std::string> hub_origin(const HubServiceOptions& options, const std::stri
   return born;
 }
 
+// What can be computed again: nothing of an earlier life is believed.
+Result<std::unique_ptr<hub::BlobShelf>> empty_cache(const std::string& dir) {
+  std::error_code error;
+  std::filesystem::remove_all(dir, error);
+  if (error) return fail(ErrorCode::io, dir + ": " + error.message());
+  return store::open_file_blobs(dir);
+}
+
 // As many connections as the system lets this user have.
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -128,7 +138,13 @@ Status run_hub(const HubServiceOptions& options, const std::atomic<bool>& stop,
   // Destroyed last of the three: sequencer and handler wake it.
   std::unique_ptr<HttpServer> server;
   const auto wake = [&server] { server->wake(); };
+  hub::LogFolder folder(**sequencer);
+  auto computed = empty_cache(options.data_dir + "/cache");
+  if (!computed) return computed.error();
   hub::HubOptions hub_options;
+  hub_options.folder = &folder;
+  hub_options.hugging_face.weights_shelf = computed->get();
+  hub_options.hugging_face.make_weights = options.make_weights;
   hub_options.vkey = log::VerifierKey{*origin, log::NoteKeyType::ed25519, key->public_key()}.str();
   const auto handler = hub::make_hub(hub_options, **sequencer, **order, **shelf, **blobs, wake);
   HttpServerOptions listening;
@@ -138,8 +154,12 @@ Status run_hub(const HubServiceOptions& options, const std::atomic<bool>& stop,
   if (!listener) return listener.error();
   server = *std::move(listener);
 
-  (*sequencer)->on_change(wake);
+  (*sequencer)->on_change([&] {
+    wake();
+    folder.notify();
+  });
   (*sequencer)->start();
+  folder.start(wake);
   // A signal handler can set a flag and no more; somebody has to look at it.
   std::atomic<bool> ended{false};
   std::thread watcher([&] {
@@ -154,6 +174,7 @@ Status run_hub(const HubServiceOptions& options, const std::atomic<bool>& stop,
   ended = true;
   watcher.join();
   (*sequencer)->stop();
+  folder.stop();
   return ok();
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/sign.h"
+#include "hub/weights_cache.h"
 
 namespace harambee::net {
 
@@ -19,6 +20,8 @@ struct HubServiceOptions {
   std::string origin;                 // empty: the one the log was born with, or "harambee/" + key
   std::int64_t tick_ms = 1000;
   std::int64_t batch_ms = 20;
+  // Computes weights of rounds without a checkpoint, for the Hugging Face API; may be empty.
+  hub::MakeWeights make_weights;
   std::optional<SecretKey> key;  // none: key.pem in the data directory, made at birth
 };
 

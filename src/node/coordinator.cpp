@@ -12,6 +12,7 @@
 #include "fold/acts.h"
 #include "fold/judge.h"
 #include "node/replay.h"
+#include "node/round_close.h"
 #include "node/round_math.h"
 #include "node/session.h"
 #include "role/coordinator.h"
@@ -201,27 +202,39 @@ Result<exact::RunNumbers> Coordinator::rebuild(const role::coordinator::Close& a
 Status Coordinator::step(const role::coordinator::Close& action, exact::RunNumbers& numbers,
                          fold::Close& act) {
   if (action.accepted.empty()) return ok();
+  const std::uint64_t parameters = session_.layout().parameters();
   const auto up = codec_of(session_.run().recipe.codec);
   const auto down = codec_of(session_.run().recipe.down);
   if (!up) return up.error();
   if (!down) return down.error();
   std::vector<Bytes> blobs;
   blobs.reserve(action.accepted.size());
-  std::vector<exact::Delta> deltas;
-  for (const auto& accepted : action.accepted) {
-    auto blob = session_.blobs().fetch_bytes(accepted.delta);
+  Accepted accepted;
+  for (const auto& one : action.accepted) {
+    auto blob = session_.blobs().fetch_bytes(one.delta);
     if (!blob) return wrap(blob.error(), "an accepted contribution");
     blobs.push_back(std::move(*blob));
-    auto delta = exact::Delta::parse(blobs.back(), session_.layout().parameters(), *up,
-                                     {action.base, accepted.author});
+    auto delta = exact::Delta::parse(blobs.back(), parameters, *up, {action.base, one.author});
     if (!delta) {
-      return fail(ErrorCode::corrupt, "the validators accepted " + accepted.contribution.hex() +
+      return fail(ErrorCode::corrupt, "the validators accepted " + one.contribution.hex() +
                                           ", which is malformed: " + delta.error().message);
     }
-    deltas.push_back(std::move(*delta));
+    accepted.deltas.push_back(std::move(*delta));
+    accepted.standing.push_back(one.standing);
+    accepted.group.push_back(one.group);
   }
-  const auto update =
-      exact::close_round(*down, session_.run().recipe.outer_lr, action.base, deltas, numbers);
+  Bytes last;
+  std::optional<exact::Delta> previous;
+  if (action.previous) {
+    auto blob = session_.blobs().fetch_bytes(action.previous->update);
+    if (!blob) return wrap(blob.error(), "the last update");
+    last = std::move(*blob);
+    auto delta = exact::Delta::parse(last, parameters, *down, action.previous->base);
+    if (!delta) return fail(ErrorCode::corrupt, "the last update: " + delta.error().message);
+    previous = std::move(*delta);
+  }
+  const auto update = close_round({session_.run().recipe, parameters, action.base, action.seed},
+                                  accepted, previous ? &*previous : nullptr, numbers);
   if (!update) return update.error();
   act.update = BlobRef{sha256(*update), update->size(), std::string(fold::kUpdateType)};
   return session_.blobs().put(act.update->digest, *update);
@@ -255,7 +268,7 @@ Status Coordinator::close(const role::coordinator::Close& action) {
   act.round = action.round;
   for (const auto& accepted : action.accepted) act.accepted.push_back(accepted.contribution);
   // What the fold will compare it with; a difference would be a bug of role/, and the close inert.
-  HARAMBEE_CHECK(act.accepted == fold::derive(session_.run().round).accepted);
+  HARAMBEE_CHECK(act.accepted == fold::derive(session_.run()).accepted);
   if (Status stepped = step(action, *state, act); !stepped) return stepped;
   if (Status kept = keep(*state, act, action.checkpoint_due); !kept) return kept;
   // COMMIT POINT: a restart sends this record, or finds the round closed and uploads.

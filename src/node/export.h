@@ -16,7 +16,6 @@ namespace harambee::node {
 struct ExportOptions {
   std::int64_t round = 0;  // weights at the opening of this round; closed rounds: the newest
   std::string url;         // of the run, for the card
-  std::string vkey;        // of the log
   std::string dir;         // written, files replaced atomically
   std::function<void(std::int64_t, std::int64_t)> progress;  // rounds done and in all; may be empty
 };
@@ -33,9 +32,5 @@ struct Exported {
 // written then.
 [[nodiscard]] Result<Exported> export_model(const fold::LogState& log, const fold::RunState& run,
                                             const FetchBlob& blobs, const ExportOptions& options);
-
-// The README.md of the directory.
-[[nodiscard]] std::string model_card(const fold::LogState& log, const fold::RunState& run,
-                                     const ExportOptions& options, const Exported& exported);
 
 }  // namespace harambee::node

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "fold/votes.h"
 #include "node/round_math.h"
 
 namespace harambee::node {
@@ -82,8 +83,11 @@ Status Replay::next() {
 
 Status Replay::compute(const fold::ClosedRound& round) {
   std::vector<Content> contents;
-  std::vector<exact::Delta> deltas;
-  for (const fold::ClosedContribution& contribution : round.contributions) {
+  Accepted accepted;
+  std::vector<std::size_t> positions;
+  std::vector<std::size_t> named;
+  for (std::size_t i = 0; i < round.contributions.size(); ++i) {
+    const fold::ClosedContribution& contribution = round.contributions[i];
     if (!contribution.accepted) continue;
     std::string place = round_place(*run_, round) + ", contribution " +
                         contribution.place.id.hex() + " (entry " +
@@ -97,12 +101,26 @@ Status Replay::compute(const fold::ClosedRound& round) {
       return fail(ErrorCode::corrupt, place + ", " + blob_place(contribution.delta.digest) +
                                           ": accepted, but " + delta.error().message);
     }
-    deltas.push_back(*std::move(delta));
+    accepted.deltas.push_back(*std::move(delta));
+    accepted.standing.push_back(contribution.standing);
+    positions.push_back(i);
+    named.push_back(static_cast<std::size_t>(contribution.group));
   }
   update_.clear();
-  if (deltas.empty()) return ok();  // nobody was accepted: nothing moves
+  if (positions.empty()) return ok();  // nobody was accepted: nothing moves
+  accepted.group = fold::as_indices(positions, named);
+  return step(round, accepted);
+}
+
+Status Replay::step(const fold::ClosedRound& round, const Accepted& accepted) {
+  std::optional<exact::Delta> previous;
+  if (!previous_.empty()) {
+    // Our own bytes, whose digest was compared.
+    previous = exact::Delta::parse(previous_, layout_.parameters(), down_, previous_base_).value();
+  }
   Result<Bytes> update =
-      exact::close_round(down_, run_->recipe.outer_lr, round.base, deltas, state_);
+      close_round({run_->recipe, layout_.parameters(), round.base, round.score_seed}, accepted,
+                  previous ? &*previous : nullptr, state_);
   if (!update)
     return fail(ErrorCode::corrupt, round_place(*run_, round) + ": " + update.error().message);
   Digest made = sha256(*update);
@@ -111,6 +129,8 @@ Status Replay::compute(const fold::ClosedRound& round) {
     return differs(round_place(*run_, round), "update blob", made, round.update->digest);
   }
   update_ = *std::move(update);
+  previous_ = update_;
+  previous_base_ = round.base;
   return ok();
 }
 

@@ -15,6 +15,7 @@
 #include "fold/state.h"
 #include "format/model.h"
 #include "node/log_source.h"
+#include "node/round_close.h"
 #include "record/blob_ref.h"
 
 namespace harambee::node {
@@ -51,6 +52,7 @@ class Replay {
   Replay(const fold::RunState& run, FetchBlob blobs, format::ModelLayout layout)
       : run_(&run), blobs_(std::move(blobs)), layout_(std::move(layout)) {}
   [[nodiscard]] Status compute(const fold::ClosedRound& round);
+  [[nodiscard]] Status step(const fold::ClosedRound& round, const Accepted& accepted);
   [[nodiscard]] Status compare(const fold::ClosedRound& round) const;
 
   const fold::RunState* run_;
@@ -61,6 +63,8 @@ class Replay {
   exact::RunNumbers state_;
   Digest digest_;
   Bytes update_;
+  Bytes previous_;  // the newest update that a replayed round made; empty if none did
+  Digest previous_base_;
   std::size_t next_ = 0;
 };
 

@@ -12,6 +12,7 @@
 #include "fold/acts.h"
 #include "fold/assignment.h"
 #include "node/memory.h"
+#include "node/round_close.h"
 #include "node/round_math.h"
 #include "node/session.h"
 #include "role/validator.h"
@@ -29,9 +30,9 @@ constexpr int kTrainerFailuresMax = 3;
 struct Candidate {
   role::validator::ToScore asked;
   std::optional<Bytes> blob;
-  std::optional<exact::Delta> delta;  // borrows blob
-  std::string verdict{fold::kVerdictWithheld};
+  Finding found;  // borrows blob
   std::int64_t gain_nanos = 0;
+  [[nodiscard]] bool evaluated() const { return found.verdict == fold::kVerdictOk; }
 };
 
 // What the losses of one round are measured on.
@@ -198,8 +199,7 @@ Result<Rows> Validator::rows(const role::validator::Score& action) {
 // True when there is nothing more to wait for with this candidate.
 Result<bool> Validator::fetch(Candidate& candidate) {
   if (candidate.asked.delta.size > delta_bytes_max(session_.layout().parameters())) {
-    candidate.verdict = malformed_verdict("the blob is too large");
-    return true;
+    return true;  // nobody downloads it; examine() says why
   }
   auto blob = session_.blobs().fetch_bytes(candidate.asked.delta);
   if (blob) {
@@ -244,18 +244,17 @@ Result<bool> Validator::gather(const role::validator::Score& action,
 
 Status Validator::examine(const role::validator::Score& action,
                           std::vector<Candidate>& candidates) const {
-  const auto codec = codec_of(session_.run().recipe.codec);
-  if (!codec) return codec.error();
-  for (Candidate& candidate : candidates) {
-    if (!candidate.blob) continue;
-    auto delta = exact::Delta::parse(*candidate.blob, session_.layout().parameters(), *codec,
-                                     {action.base, candidate.asked.author});
-    if (delta) {
-      candidate.delta = std::move(*delta);
-      candidate.verdict = fold::kVerdictOk;
-    } else {
-      candidate.verdict = malformed_verdict(delta.error().message);
-    }
+  std::vector<Revealed> revealed;
+  for (const Candidate& candidate : candidates) {
+    revealed.push_back({candidate.asked.delta, candidate.asked.author, std::nullopt});
+    if (candidate.blob) revealed.back().bytes = View(*candidate.blob);
+  }
+  const RoundContext context{session_.run().recipe, session_.layout().parameters(), action.base,
+                             action.seed};
+  auto findings = node::examine(context, revealed);
+  if (!findings) return findings.error();
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    candidates[i].found = std::move((*findings)[i]);
   }
   return ok();
 }
@@ -264,7 +263,7 @@ Status Validator::measure_one(const Rows& rows, const std::vector<float>& base,
                               const std::vector<std::int64_t>& without, float factor,
                               Candidate& candidate) {
   std::vector<float> weights = base;
-  exact::add_scaled(*candidate.delta, factor, weights);
+  exact::add_scaled(*candidate.found.delta, factor, weights);
   // A name for each: a trainer may keep files mapped.
   const fs::path file = session_.work(
       "candidate." + candidate.asked.contribution.hex().substr(0, 16) + ".safetensors");
@@ -301,7 +300,7 @@ Status Validator::measure(const role::validator::Score& action, const Rows& rows
   session_.stats.loss_nanos = report_nanos;
   std::vector<exact::SquaredNorm> norms;
   for (const Candidate& candidate : candidates) {
-    if (candidate.delta) norms.push_back(candidate.delta->squared_norm());
+    if (candidate.evaluated()) norms.push_back(candidate.found.delta->squared_norm());
   }
   if (norms.empty()) return ok();
   const exact::SquaredNorm median = exact::median(norms);
@@ -309,9 +308,9 @@ Status Validator::measure(const role::validator::Score& action, const Rows& rows
   if (!without) return without.error();
   std::int64_t done = 0;
   for (Candidate& candidate : candidates) {
-    if (!candidate.delta) continue;
+    if (!candidate.evaluated()) continue;
     const float factor =
-        gate_factor(session_.run().recipe.gate.step, candidate.delta->squared_norm(), median);
+        gate_factor(session_.run().recipe.gate.step, candidate.found.delta->squared_norm(), median);
     if (Status measured = measure_one(rows, *base, *without, factor, candidate); !measured) {
       return measured;
     }
@@ -333,10 +332,11 @@ Status Validator::publish(const role::validator::Score& action,
     fold::ScoreEntry entry;
     entry.contribution = candidate.asked.contribution;
     entry.gain_nanos = candidate.gain_nanos;
-    entry.verdict = candidate.verdict;
-    if (candidate.delta) {
-      entry.squared_norm = candidate.delta->squared_norm().digits();
-      entry.norm_exponent = candidate.delta->squared_norm().exponent;
+    entry.verdict = candidate.found.verdict;
+    entry.group = candidate.found.group;
+    if (candidate.found.delta) {
+      entry.squared_norm = candidate.found.delta->squared_norm().digits();
+      entry.norm_exponent = candidate.found.delta->squared_norm().exponent;
     }
     act.entries.push_back(std::move(entry));
   }

@@ -1,6 +1,7 @@
 #include "role/coordinator.h"
 
 #include "fold/judge.h"
+#include "fold/votes.h"
 
 namespace harambee::role {
 
@@ -13,11 +14,23 @@ Action close(const fold::RunState& run) {
   action.round = run.round.number;
   action.base = run.weights;
   action.residual = run.residual;
-  const fold::Judgement judgement = fold::derive(run.round);
+  const fold::Judgement judgement = fold::derive(run);
+  std::vector<std::size_t> accepted;
+  std::vector<std::size_t> named;
   for (std::size_t i = 0; i < judgement.verdicts.size(); ++i) {
-    if (!judgement.verdicts[i].accepted) continue;
+    const fold::Verdict& verdict = judgement.verdicts[i];
+    if (!verdict.accepted) continue;
     const fold::Committed& committed = run.round.contributions[i];
-    action.accepted.push_back({committed.place.id, committed.author, committed.act.delta});
+    action.accepted.push_back(
+        {committed.place.id, committed.author, committed.act.delta, verdict.standing, 0});
+    accepted.push_back(i);
+    named.push_back(verdict.group);
+  }
+  const std::vector<std::uint32_t> groups = fold::as_indices(accepted, named);
+  for (std::size_t i = 0; i < groups.size(); ++i) action.accepted[i].group = groups[i];
+  action.seed = *run.round.score_seed;
+  if (const fold::ClosedRound* last = run.last_update(run.round.number)) {
+    action.previous = Previous{*last->update, last->base};
   }
   action.checkpoint_due = run.recipe.checkpoint_due(run.round.number);
   return action;

@@ -28,14 +28,23 @@ struct ToSum {
   RecordId contribution;
   KeyId author;
   BlobRef delta;
+  std::uint32_t standing = 0;  // cap of its vote (fold/votes.h)
+  std::uint32_t group = 0;     // index in `accepted` of the first that shares its vote
+};
+// The update of an earlier round, around which contributions are clipped.
+struct Previous {
+  BlobRef update;
+  Digest base;  // of that round
 };
 // Aggregate the accepted contributions and send the close record.
 struct Close {
   std::int64_t round = 0;
   Digest base;
   std::optional<Digest> residual;  // before; none: all zero
+  Digest seed;                     // the round's score seed
   std::vector<ToSum> accepted;     // in log order; may be empty: nothing changes then
-  bool checkpoint_due = false;     // the close must carry the new weights
+  std::optional<Previous> previous;
+  bool checkpoint_due = false;  // the close must carry the new weights
 };
 struct AskTick {};  // POST /tick: one would end the current phase
 struct Done {};

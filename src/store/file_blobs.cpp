@@ -87,6 +87,12 @@ class FileBlobs : public hub::BlobShelf {
     ::unlink(part_path(digest, lane).c_str());
   }
 
+  Status remove(const Digest& digest) override {
+    const std::string path = blob_path(digest);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return os_error("unlink", path);
+    return ok();
+  }
+
   Status finish_upload(const Digest& digest, unsigned lane, std::uint64_t size) override {
     const std::string part = part_path(digest, lane);
     Descriptor file(::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));

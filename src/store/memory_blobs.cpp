@@ -72,6 +72,12 @@ class MemoryBlobs : public hub::BlobShelf {
     parts_.erase({digest, lane});
   }
 
+  Status remove(const Digest& digest) override {
+    const std::lock_guard lock(mutex_);
+    blobs_.erase(digest);
+    return ok();
+  }
+
  private:
   mutable std::mutex mutex_;
   std::map<Digest, Bytes> blobs_;

@@ -46,6 +46,12 @@ TEST(Sha256, EachThreadHasItsOwnContext) {
   EXPECT_EQ(wrong, (std::array<int, 4>{}));
 }
 
+TEST(Sha1, NamesABlobAsGitDoes) {
+  // echo hello | git hash-object --stdin
+  EXPECT_EQ(sha1_hex({view(std::string_view("blob 6\0", 7)), view("hello\n")}),
+            "ce013625030ba8dba906f756967f9e9ca394464a");
+}
+
 TEST(Digest, HasOneText) {
   const Digest digest = sha256(view("abc"));
   EXPECT_EQ(*Digest::from_hex(digest.hex()), digest);

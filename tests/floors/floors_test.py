@@ -17,9 +17,9 @@ ALLOWED = {
     "exact": {"base", "format"},
     "port": {"base", "record", "log"},
     "role": {"base", "record", "log", "format", "fold", "port"},
-    "hub": {"base", "record", "log", "format", "port"},
+    "hub": {"base", "record", "log", "format", "fold", "port"},
     "store": {"base", "record", "log", "format", "port", "hub"},
-    "net": {"base", "log", "port", "hub", "store"},
+    "net": {"base", "log", "fold", "port", "hub", "store"},
     "node": {"base", "record", "log", "format", "exact", "fold", "role", "port", "store"},
 }
 ALLOWED["cli"] = set(ALLOWED)

@@ -59,8 +59,8 @@ std::vector<Kind> kinds() {
   score.seed = digest_of("seed");
   score.loss_nanos = 2'000'000'000;
   score.entries = {{digest_of("c1"), -77, "123456789012345678901234567890", -40, "ok"},
-                   {digest_of("c2"), 0, "0", 0, "withheld"},
-                   {digest_of("c3"), 0, "0", 0, "malformed: chunk 3 is not sorted"}};
+                   {digest_of("c2"), 0, "0", 0, "withheld", 1},
+                   {digest_of("c3"), 0, "0", 0, "malformed: chunk 3 is not sorted", 2}};
   Close close;
   close.run = run;
   close.round = 3;
@@ -207,15 +207,40 @@ TEST(Acts, EveryMemberOfAScoreEntryIsNeededAndChecked) {
     other["norm"] = norm;
     EXPECT_FALSE(score.parses(with_entry(other))) << norm;
   }
-  for (const char* verdict : {"OK", "malformed: ", "malformed", "because", "bad\"quote"}) {
+  for (const char* verdict :
+       {"OK", "malformed: ", "malformed", "because", "bad\"quote", "norm: ", "norm"}) {
     JsonObject other = good;
     other["v"] = verdict;
     other["gain"] = 0;
     EXPECT_FALSE(score.parses(with_entry(other))) << verdict;
   }
+  JsonObject too_long = good;
+  too_long["v"] = "norm: 12.5 times the median";
+  too_long["gain"] = 0;
+  EXPECT_TRUE(score.parses(with_entry(too_long)));
   JsonObject gain_of_nothing = good;
   gain_of_nothing["v"] = "withheld";
   EXPECT_FALSE(score.parses(with_entry(gain_of_nothing)));
+}
+
+// A group is named by its first contribution, and what was not evaluated is in none.
+TEST(Acts, GroupsAreNamedByTheirFirst) {
+  Score score;
+  score.run = digest_of("run");
+  const auto parses = [&score](std::vector<std::pair<std::int64_t, std::string>> entries) {
+    score.entries.clear();
+    for (const auto& [group, verdict] : entries) {
+      score.entries.push_back({digest_of("c"), 0, "0", 0, verdict, group});
+    }
+    return parse_score(write(score)).ok();
+  };
+  EXPECT_TRUE(parses({{0, "ok"}, {1, "ok"}, {0, "ok"}, {1, "ok"}}));
+  EXPECT_TRUE(parses({{0, "withheld"}, {1, "ok"}, {1, "ok"}}));
+  EXPECT_FALSE(parses({{1, "ok"}, {1, "ok"}}));                   // not the first
+  EXPECT_FALSE(parses({{0, "ok"}, {0, "ok"}, {1, "ok"}}));        // 1 is in 0's group
+  EXPECT_FALSE(parses({{0, "ok"}, {2, "ok"}}));                   // nobody's
+  EXPECT_FALSE(parses({{0, "withheld"}, {0, "ok"}}));             // of nothing
+  EXPECT_FALSE(parses({{0, "ok"}, {0, "norm: 12.0 times it"}}));  // of what is not accepted
 }
 
 TEST(Acts, ARunsPeopleAreDistinctAndItsNameIsASlug) {
@@ -257,6 +282,7 @@ TEST(Acts, AFullRoundFitsIntoARecord) {
     entry.norm_exponent = -kNormExponentMax;
     entry.squared_norm = std::string(kNormDigitsMax, '9');
     entry.verdict = "malformed: " + std::string(kReasonBytesMax - 11, 'x');
+    entry.group = static_cast<std::int64_t>(i);
     score.entries.push_back(entry);
     close.accepted.push_back(entry.contribution);
   }
@@ -275,7 +301,8 @@ TEST(Acts, AFullRoundFitsIntoARecord) {
   score.entries.resize(1);
   const std::size_t one = write(*write(score).body.find("entries")).size();
   const std::string widest_gain = std::to_string(-kNanosMax);
-  EXPECT_EQ(two - one + widest_gain.size() - 1, kScoreEntryBytesMax);
+  const std::size_t group_digits = std::to_string(kContributionsPerRoundMax - 1).size();
+  EXPECT_EQ(two - one + widest_gain.size() - 1 + group_digits - 1, kScoreEntryBytesMax);
 }
 
 TEST(Acts, ARunWithTheMostValidatorsFitsIntoARecord) {

@@ -170,6 +170,7 @@ class Swarm : public LogBuilder {
         if (id(who) == committed.author) entry.gain_nanos = gain;
       }
       entry.squared_norm = "1234";
+      entry.group = static_cast<std::int64_t>(act.entries.size());
       act.entries.push_back(entry);
     }
     return act;
@@ -180,7 +181,7 @@ class Swarm : public LogBuilder {
     Close act;
     act.run = run_id;
     act.round = run().round.number;
-    act.accepted = derive(run().round).accepted;
+    act.accepted = derive(run()).accepted;
     const std::string tag = std::to_string(act.round + 1);
     if (act.accepted.empty()) {
       act.weights = run().weights;

@@ -59,10 +59,10 @@ TEST_F(Scores, ListEveryContributionInLogOrder) {
   missing.entries.pop_back();
   refused("v1", missing, "entries: must be one for each");
   Score swapped = swarm.score();
-  std::swap(swapped.entries[0], swapped.entries[1]);
+  std::swap(swapped.entries[0].contribution, swapped.entries[1].contribution);
   refused("v1", swapped, "log order");
   Score twice = swarm.score();
-  twice.entries[1] = twice.entries[0];
+  twice.entries[1].contribution = twice.entries[0].contribution;
   refused("v1", twice, "log order");
 }
 
@@ -115,7 +115,7 @@ TEST_F(Scores, TheMedianGainDecides) {
   swarm.give_score("v1", swarm.score({{"t1", -9}, {"t2", 9}, {"t3", 0}}));
   swarm.give_score("v2", swarm.score({{"t1", 5}, {"t2", -5}, {"t3", 0}}));
   swarm.give_score("v3", swarm.score({{"t1", 6}, {"t2", -6}, {"t3", 7}}));
-  const Judgement judgement = derive(swarm.run().round);
+  const Judgement judgement = derive(swarm.run());
   EXPECT_TRUE(judgement.verdicts[0].accepted);
   EXPECT_EQ(judgement.verdicts[0].gain_nanos, 5);
   EXPECT_FALSE(judgement.verdicts[1].accepted);
@@ -129,14 +129,14 @@ TEST_F(Scores, OfAnEvenNumberTheLowerMedianDecides) {
   swarm.give_score("v1", swarm.score({{"t1", 5}}));
   swarm.give_score("v2", swarm.score({{"t1", -5}}));
   swarm.tick_after(20'000);
-  EXPECT_EQ(derive(swarm.run().round).verdicts[0].gain_nanos, -5);
+  EXPECT_EQ(derive(swarm.run()).verdicts[0].gain_nanos, -5);
 }
 
 TEST_F(Scores, AMajorityMustHaveEvaluatedIt) {
   swarm.give_score("v1", with(swarm.score(), 0, "withheld"));
   swarm.give_score("v2", with(swarm.score(), 0, "withheld"));
   swarm.give_score("v3", swarm.score());
-  const Judgement judgement = derive(swarm.run().round);
+  const Judgement judgement = derive(swarm.run());
   EXPECT_FALSE(judgement.verdicts[0].accepted);
   EXPECT_EQ(judgement.verdicts[0].reason, "withheld");
   EXPECT_FALSE(judgement.verdicts[0].gain_nanos.has_value());
@@ -147,14 +147,14 @@ TEST_F(Scores, HalfIsNoMajority) {
   swarm.give_score("v1", with(swarm.score(), 0, "malformed: index 3"));
   swarm.give_score("v2", swarm.score());
   swarm.tick_after(20'000);
-  EXPECT_EQ(derive(swarm.run().round).verdicts[0].reason, "malformed: index 3");
+  EXPECT_EQ(derive(swarm.run()).verdicts[0].reason, "malformed: index 3");
 }
 
 TEST_F(Scores, OneLiarAmongThreeDecidesNothing) {
   swarm.give_score("v1", with(swarm.score({{"t2", 1'000'000'000}}), 0, "withheld"));
   swarm.give_score("v2", swarm.score({{"t2", -1}}));
   swarm.give_score("v3", swarm.score({{"t2", -1}}));
-  const Judgement judgement = derive(swarm.run().round);
+  const Judgement judgement = derive(swarm.run());
   EXPECT_TRUE(judgement.verdicts[0].accepted);
   EXPECT_FALSE(judgement.verdicts[1].accepted);
 }

@@ -72,7 +72,6 @@ TEST(Export, WritesAModelWhoseFileHasTheDigestOnTheLog) {
   TemporaryFolder folder;
   ExportOptions options{.round = 3,
                         .url = "http://hub.test/runs/small",
-                        .vkey = small.vkey(),
                         .dir = folder.path() + "/model",
                         .progress = {}};
   Result<Exported> made =

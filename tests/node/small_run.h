@@ -17,10 +17,12 @@
 #include "fold/acts.h"
 #include "fold/apply.h"
 #include "fold/judge.h"
+#include "fold/votes.h"
 #include "format/data.h"
 #include "format/model.h"
 #include "log/checkpoint.h"
 #include "log/tile.h"
+#include "node/round_close.h"
 #include "node/round_math.h"
 #include "record/build.h"
 
@@ -183,21 +185,34 @@ class SmallRun {
     score.base = run().weights;
     score.seed = *run().round.score_seed;
     score.loss_nanos = 3'000'000'000 - round;
+    std::vector<Revealed> revealed;
     for (const fold::Committed& one : run().round.contributions) {
+      auto blob = blobs_.find(one.act.delta.digest);
+      revealed.push_back({one.act.delta, one.author, std::nullopt});
+      if (blob != blobs_.end()) revealed.back().bytes = View(blob->second);
+    }
+    Result<std::vector<Finding>> findings = examine(context(), revealed);
+    ASSERT_TRUE(findings.ok()) << findings.error().message;
+    for (std::size_t i = 0; i < findings->size(); ++i) {
+      const Finding& found = (*findings)[i];
       fold::ScoreEntry entry;
-      entry.contribution = one.place.id;
-      if (blobs_.contains(one.act.delta.digest)) {
-        exact::Delta delta = parse(one);
-        entry.gain_nanos = 1'000'000;
-        entry.squared_norm = delta.squared_norm().digits();
-        entry.norm_exponent = delta.squared_norm().exponent;
-      } else {
-        entry.verdict = fold::kVerdictWithheld;
+      entry.contribution = run().round.contributions[i].place.id;
+      entry.group = found.group;
+      entry.verdict = found.verdict;
+      if (found.verdict == fold::kVerdictOk) entry.gain_nanos = 1'000'000;
+      if (found.delta) {
+        entry.squared_norm = found.delta->squared_norm().digits();
+        entry.norm_exponent = found.delta->squared_norm().exponent;
       }
       score.entries.push_back(entry);
     }
     append("validator", fold::write(score));
     close(round);
+  }
+
+  // Of the open round.
+  RoundContext context() const {
+    return {run().recipe, layout_->parameters(), run().weights, *run().round.score_seed};
   }
 
   exact::Delta parse(const fold::Committed& one) const {
@@ -241,16 +256,28 @@ class SmallRun {
     fold::Close close;
     close.run = run_id_;
     close.round = round;
-    std::vector<exact::Delta> deltas;
-    for (const fold::Verdict& verdict : fold::derive(run().round).verdicts) {
+    Accepted accepted;
+    std::vector<std::size_t> positions;
+    std::vector<std::size_t> groups;
+    const fold::Judgement judgement = fold::derive(run());
+    for (std::size_t i = 0; i < judgement.verdicts.size(); ++i) {
+      const fold::Verdict& verdict = judgement.verdicts[i];
       if (!verdict.accepted) continue;
       close.accepted.push_back(verdict.contribution);
-      for (const fold::Committed& one : run().round.contributions) {
-        if (one.place.id == verdict.contribution) deltas.push_back(parse(one));
-      }
+      accepted.deltas.push_back(parse(run().round.contributions[i]));
+      accepted.standing.push_back(verdict.standing);
+      positions.push_back(i);
+      groups.push_back(verdict.group);
     }
-    Result<Bytes> update = exact::close_round(*codec_of(run().recipe.down), run().recipe.outer_lr,
-                                              run().weights, deltas, numbers_);
+    accepted.group = fold::as_indices(positions, groups);
+    std::optional<exact::Delta> previous;
+    if (const fold::ClosedRound* last = run().last_update(round)) {
+      previous = exact::Delta::parse(blobs_.at(last->update->digest), layout_->parameters(),
+                                     *codec_of(run().recipe.down), last->base)
+                     .value();
+    }
+    Result<Bytes> update =
+        node::close_round(context(), accepted, previous ? &*previous : nullptr, numbers_);
     ASSERT_TRUE(update.ok()) << update.error().message;
     close.update = keep(*std::move(update), fold::kUpdateType);
     Bytes file = format::weights_file(*layout_, numbers_.weights);

@@ -286,6 +286,18 @@ TEST_P(BlobsTest, LanesDoNotDisturbEachOther) {
   EXPECT_TRUE(blobs->has(name));
 }
 
+TEST_P(BlobsTest, ForgetsABlob) {
+  auto blobs = open();
+  const Digest name = digest("good");
+  ASSERT_TRUE(blobs->put(name, view("good")).ok());
+  EXPECT_TRUE(blobs->remove(name).ok());
+  EXPECT_FALSE(blobs->has(name));
+  EXPECT_EQ(blobs->get(name).error().code, ErrorCode::not_found);
+  EXPECT_TRUE(blobs->remove(name).ok());
+  ASSERT_TRUE(blobs->put(name, view("good")).ok());
+  EXPECT_TRUE(blobs->has(name));
+}
+
 TEST_P(BlobsTest, ThrowsAWrongUploadAway) {
   auto blobs = open();
   const Digest name = digest("good");

@@ -1,0 +1,139 @@
+#include "hub/hf_catalog.h"
+
+#include <algorithm>
+
+#include "hub/hf_runs.h"
+#include "hub/hf_text.h"
+
+namespace harambee::hub {
+namespace {
+
+constexpr std::size_t kTreesKept = 64;
+
+bool ends_with_name(std::string_view text, std::string_view head, std::string_view name) {
+  return text.size() == head.size() + name.size() && text.starts_with(head) && text.ends_with(name);
+}
+
+const RecordId* named(const std::vector<std::pair<std::string, RecordId>>& refs,
+                      std::string_view text, std::string_view head) {
+  for (const auto& [name, record] : refs) {
+    if (text == name || ends_with_name(text, head, name)) return &record;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const char* plural(HfType type) { return type == HfType::model ? "models" : "datasets"; }
+const char* prefix(HfType type) { return type == HfType::model ? "" : "datasets/"; }
+
+const HfFile* HfTree::find(std::string_view path) const {
+  const auto found = std::lower_bound(
+      files.begin(), files.end(), path,
+      [](const HfFile& file, std::string_view wanted) { return file.path < wanted; });
+  return found != files.end() && found->path == path ? &*found : nullptr;
+}
+
+const HfCommit* HfRepo::commit(const RecordId& record) const {
+  for (auto one = commits.rbegin(); one != commits.rend(); ++one) {
+    if (one->record == record) return &*one;
+  }
+  return nullptr;
+}
+
+const HfCommit* HfRepo::head() const {
+  const RecordId* main = named(branches, "main", "");
+  return main == nullptr ? nullptr : commit(*main);
+}
+
+const HfCommit* HfRepo::revision(std::string_view text) const {
+  if (text == "HEAD") return head();
+  if (const RecordId* branch = named(branches, text, "refs/heads/")) return commit(*branch);
+  if (const RecordId* tag = named(tags, text, "refs/tags/")) return commit(*tag);
+  for (auto one = commits.rbegin(); one != commits.rend(); ++one) {
+    if (text == one->oid || text == one->record.hex()) return &*one;
+  }
+  return nullptr;
+}
+
+HfFile generated_file(std::string path, std::string text) {
+  HfFile file;
+  file.path = std::move(path);
+  file.size = text.size();
+  file.digest = sha256(view(text));
+  file.git_oid = git_blob_oid(view(text));
+  file.text = std::make_shared<const std::string>(std::move(text));
+  return file;
+}
+
+HfFile large_file(std::string path, const Digest& digest, std::uint64_t size) {
+  HfFile file;
+  file.path = std::move(path);
+  file.size = size;
+  file.digest = digest;
+  file.git_oid = git_blob_oid(view(lfs_pointer(digest, size)));
+  file.lfs = true;
+  return file;
+}
+
+std::optional<HfRepo> HfCatalog::find(const HfName& name) const {
+  return log_.read([&](const Folded& log) -> std::optional<HfRepo> {
+    if (name.space != kRunsSpace) return std::nullopt;
+    const fold::RunState* run = log.state.run_named(name.name);
+    if (run == nullptr) return std::nullopt;
+    return run_repo(log, *run, name.type, HfExtent::all_commits);
+  });
+}
+
+std::vector<HfRepo> HfCatalog::list(HfType type) const {
+  return log_.read([&](const Folded& log) {
+    std::vector<HfRepo> all;
+    for (const RecordId& id : log.run_order) {
+      all.push_back(run_repo(log, *log.state.run(id), type, HfExtent::newest_commit));
+    }
+    return all;
+  });
+}
+
+Result<HfTree> HfCatalog::make_tree(const HfRepo& repo, const HfCommit& commit) const {
+  // The manifest is read outside the lock: it is a file.
+  std::optional<Digest> manifest;
+  Result<HfTree> tree = fail(ErrorCode::not_found, "no such repository");
+  log_.read([&](const Folded& log) {
+    const fold::RunState* run = log.state.run_named(repo.name.name);
+    if (run == nullptr) return;
+    if (repo.name.type == HfType::dataset) {
+      manifest = run->data.digest;
+    } else {
+      tree = run_model_tree(log, *run, commit);
+    }
+  });
+  if (!manifest) return tree;
+  auto bytes = blobs_.get(*manifest);
+  if (!bytes) return wrap(bytes.error(), "the run's data manifest");
+  log_.read([&](const Folded& log) {
+    const fold::RunState* run = log.state.run_named(repo.name.name);
+    if (run != nullptr) tree = run_data_tree(log, *run, commit, *bytes);
+  });
+  return tree;
+}
+
+Result<std::shared_ptr<const HfTree>> HfCatalog::tree(const HfRepo& repo, const HfCommit& commit) {
+  const std::string key =
+      std::string(plural(repo.name.type)) + "/" + repo.name.id() + "@" + commit.record.hex();
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, tree] : recent_) {
+      if (name == key) return tree;
+    }
+  }
+  auto made = make_tree(repo, commit);
+  if (!made) return made.error();
+  auto tree = std::make_shared<const HfTree>(*std::move(made));
+  const std::lock_guard lock(mutex_);
+  if (recent_.size() >= kTreesKept) recent_.erase(recent_.begin());
+  recent_.emplace_back(key, tree);
+  return std::shared_ptr<const HfTree>(tree);
+}
+
+}  // namespace harambee::hub

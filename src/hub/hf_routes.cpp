@@ -1,0 +1,210 @@
+#include "hub/hf_routes.h"
+
+#include <algorithm>
+
+#include "hub/blob_routes.h"
+#include "hub/hf_answers.h"
+#include "hub/hf_json.h"
+#include "hub/hf_list.h"
+#include "hub/hf_requests.h"
+#include "hub/hf_text.h"
+
+namespace harambee::hub {
+namespace {
+
+constexpr std::uint64_t kPathsBodyBytesMax = 1u << 20;
+constexpr std::size_t kPathsMax = 1000;
+constexpr std::size_t kTreePageEntries = 1000;
+
+std::string_view query_of(const HttpRequest& request) {
+  const std::string_view target = request.target;
+  const auto mark = target.find('?');
+  return mark == target.npos ? std::string_view() : target.substr(mark + 1);
+}
+
+bool is_true(std::string_view text) { return text == "true" || text == "True" || text == "1"; }
+
+HttpResponse no_repo(const HfName& name) {
+  return hf_error(404, "RepoNotFound",
+                  "no " + std::string(name.type == HfType::model ? "model" : "data set") + " " +
+                      name.id() + " on this hub");
+}
+
+}  // namespace
+
+std::variant<HfRepo, HttpResponse> HfRoutes::find_repo(const HfName& name) const {
+  auto repo = catalog_.find(name);
+  if (!repo) return no_repo(name);
+  return *std::move(repo);
+}
+
+std::variant<HfRoutes::Found, HttpResponse> HfRoutes::find(const HfName& name,
+                                                           const std::string& revision) {
+  auto found = find_repo(name);
+  if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
+  HfRepo& repo = std::get<HfRepo>(found);
+  const HfCommit* commit = repo.revision(revision);
+  if (commit == nullptr) {
+    return hf_error(404, "RevisionNotFound",
+                    "no revision " + revision + " of " + repo.name.id() +
+                        "; there are main, round-N, and the commits");
+  }
+  auto tree = catalog_.tree(repo, *commit);
+  if (!tree) return with_header(hf_error(503, "", tree.error().message), "Retry-After", "5");
+  HfCommit copy = *commit;
+  return Found{std::move(repo), std::move(copy), *std::move(tree)};
+}
+
+HttpResponse HfRoutes::list(const HttpRequest& request, HfType type) {
+  const HfListQuery query(query_of(request));
+  const std::vector<HfRepo> all = select(catalog_.list(type), query);
+  const std::uint64_t first = std::min<std::uint64_t>(query.cursor, all.size());
+  const std::uint64_t end = std::min<std::uint64_t>(first + query.limit, all.size());
+  JsonArray out;
+  for (std::uint64_t i = first; i < end; ++i) {
+    const HfRepo& repo = all[i];
+    const HfCommit* head = repo.head();
+    std::shared_ptr<const HfTree> tree;
+    if (query.full && head != nullptr) {
+      if (auto made = catalog_.tree(repo, *head)) tree = *made;
+    }
+    out.emplace_back(
+        info_json(repo, head == nullptr ? HfCommit() : *head, tree.get(), HfDetail::names));
+  }
+  HttpResponse response = hf_json(200, Json(std::move(out)));
+  if (end == all.size() || end == first) return response;
+  return with_header(std::move(response), "Link",
+                     "<" + endpoint_of(request) + "/api/" + plural(type) + "?" + query.rest +
+                         "cursor=" + std::to_string(end) + ">; rel=\"next\"");
+}
+
+HttpResponse HfRoutes::info(const HttpRequest& request, const HfTarget& target,
+                            const std::string& revision) {
+  auto found = find(target.name, revision);
+  if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
+  const Found& at = std::get<Found>(found);
+  const bool blobs = is_true(value_of(parse_form(query_of(request)), "blobs"));
+  return hf_json(200, Json(info_json(at.repo, at.commit, at.tree.get(),
+                                     blobs ? HfDetail::blobs : HfDetail::names)));
+}
+
+HttpResponse HfRoutes::tree(const HttpRequest& request, const HfTarget& target) {
+  if (target.rest.empty()) return hf_error(404, "RevisionNotFound", "which revision?");
+  auto found = find(target.name, target.rest[0]);
+  if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
+  const Found& at = std::get<Found>(found);
+  const FormFields fields = parse_form(query_of(request));
+  const bool recursive = is_true(value_of(fields, "recursive"));
+  const std::string folder = joined(target.rest, 1);
+  auto entries = tree_json(*at.tree, folder, recursive ? HfDepth::all : HfDepth::children);
+  if (!entries) {
+    return with_header(hf_error(404, "EntryNotFound", "no folder " + folder + " in this revision"),
+                       "X-Repo-Commit", at.commit.oid);
+  }
+  const std::size_t first = std::min<std::uint64_t>(
+      parse_decimal(value_of(fields, "cursor")).value_or(0), entries->size());
+  const std::size_t end = std::min(first + kTreePageEntries, entries->size());
+  JsonArray page(entries->begin() + static_cast<std::ptrdiff_t>(first),
+                 entries->begin() + static_cast<std::ptrdiff_t>(end));
+  HttpResponse response =
+      with_header(hf_json(200, Json(std::move(page))), "X-Repo-Commit", at.commit.oid);
+  if (end == entries->size()) return response;
+  // By commit, so that a page fits to the one before it.
+  const std::string path = "/api/" + std::string(plural(target.name.type)) + "/" +
+                           at.repo.name.id() + "/tree/" + at.commit.oid +
+                           (folder.empty() ? "" : "/" + percent_encode(folder));
+  return with_header(std::move(response), "Link",
+                     "<" + endpoint_of(request) + path +
+                         "?recursive=" + (recursive ? "true" : "false") +
+                         "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
+}
+
+HttpResponse HfRoutes::paths_info(const HttpRequest& request, const HfTarget& target) {
+  if (target.rest.empty()) return hf_error(404, "RevisionNotFound", "which revision?");
+  auto found = find(target.name, target.rest[0]);
+  if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
+  const auto paths = parse_paths(request.body);
+  if (!paths) return hf_error(400, "", paths.error().message);
+  if (paths->size() > kPathsMax) return hf_error(413, "", "at most 1000 paths at once");
+  const Found& at = std::get<Found>(found);
+  JsonArray out;
+  for (const std::string& path : *paths) {
+    if (auto entry = path_json(*at.tree, path)) out.push_back(*std::move(entry));
+  }
+  return hf_json(200, Json(std::move(out)));
+}
+
+HttpResponse HfRoutes::commits(const HfTarget& target) {
+  if (target.rest.empty()) return hf_error(404, "RevisionNotFound", "which revision?");
+  auto found = find_repo(target.name);
+  if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
+  const HfRepo& repo = std::get<HfRepo>(found);
+  const HfCommit* commit = repo.revision(target.rest[0]);
+  if (commit == nullptr) {
+    return hf_error(404, "RevisionNotFound", "no revision " + target.rest[0]);
+  }
+  return hf_json(200, Json(commits_json(repo, *commit)));
+}
+
+HttpResponse HfRoutes::repo(const HttpRequest& request, const HfTarget& target) {
+  const bool reading = request.method == "GET" || request.method == "HEAD";
+  if (request.method == "POST" && target.verb == "paths-info") return paths_info(request, target);
+  if (!reading) return hf_error(501, "", "this hub cannot do that yet");
+  if (target.verb.empty()) return info(request, target, "main");
+  if (target.verb == "revision" && !target.rest.empty()) {
+    return info(request, target, joined(target.rest, 0));
+  }
+  if (target.verb == "tree") return tree(request, target);
+  if (target.verb == "commits") return commits(target);
+  auto found = find_repo(target.name);
+  if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
+  if (target.verb == "refs") return hf_json(200, Json(refs_json(std::get<HfRepo>(found))));
+  if (target.verb == "auth-check" && target.rest.empty()) return hf_json(200, Json(JsonObject{}));
+  return hf_error(404, "", "this hub has no " + target.verb + " of repositories");
+}
+
+HttpResponse HfRoutes::file(const HttpRequest& request, const HfTarget& target) {
+  if (request.method != "GET" && request.method != "HEAD") {
+    return with_header(hf_error(405, "", "no such method here"), "Allow", "GET, HEAD");
+  }
+  auto found = find(target.name, target.rest[0]);
+  if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
+  const Found& at = std::get<Found>(found);
+  const std::string path = joined(target.rest, 1);
+  const HfFile* file = at.tree->find(path);
+  if (file == nullptr) {
+    // The commit tells the client that it may remember the absence.
+    return with_header(hf_error(404, "EntryNotFound", "no file " + path + " in this revision"),
+                       "X-Repo-Commit", at.commit.oid);
+  }
+  return serve_file(request, *at.tree, *file, blobs_, weights_);
+}
+
+std::optional<BodyPlan> HfRoutes::plan(const HttpRequest& head) {
+  const auto target = parse_hf_target(head.path());
+  if (!target) return std::nullopt;
+  BodyPlan plan;
+  plan.bytes_max = kPathsBodyBytesMax;
+  return plan;
+}
+
+std::optional<HttpResponse> HfRoutes::handle(const HttpRequest& request) {
+  const auto target = parse_hf_target(request.path());
+  if (!target) return std::nullopt;
+  switch (target->kind) {
+    case HfTarget::Kind::list:
+      return list(request, target->name.type);
+    case HfTarget::Kind::repo:
+      return repo(request, *target);
+    case HfTarget::Kind::file:
+      return file(request, *target);
+    case HfTarget::Kind::lfs:
+    case HfTarget::Kind::account:
+      return hf_error(501, "", "this hub takes no uploads yet");
+    case HfTarget::Kind::unknown:
+      break;
+  }
+  return hf_error(404, "RepoNotFound", "this hub has models and data sets, nothing else");
+}
+
+}  // namespace harambee::hub
