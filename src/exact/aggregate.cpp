@@ -103,24 +103,28 @@ Result<Aggregate> Aggregate::make(std::span<const Delta> deltas, Weights weights
     add(*previous, weights.previous);
   }
   out.scale_ = power_of_two(weights.exponent) / weights.divisor;
-  out.sums_.resize(kChunk);
-  out.decoded_.resize(1);
+  out.sums_ = std::make_unique<Sums>();
   return out;
 }
 
-std::uint32_t Aggregate::next(std::span<float> out) {
+// The sums of the next chunk, whose length is returned.
+std::uint32_t Aggregate::sum_up(std::span<const float> out) {
   HARAMBEE_CHECK(!done());
   const std::uint32_t length = container::chunk_length(parameters_, chunk_++);
   HARAMBEE_CHECK(out.size() >= length);
-  Delta::Chunk& chunk = decoded_[0];
-  for (std::size_t i = 0; i < cursors_.size(); ++i) {
-    cursors_[i].next(chunk);
-    const std::int64_t weight = factor_[i];
-    for (std::uint32_t j = 0; j < chunk.size; ++j) {
-      sums_[chunk.place[j]] += weight * chunk.value[j];
-    }
-  }
-  kernels::sums_to_floats(sums_.data(), scale_, out.data(), length);
+  Delta::Cursor::add_next(cursors_, factor_, sums_->of);
+  return length;
+}
+
+std::uint32_t Aggregate::next(std::span<float> out) {
+  const std::uint32_t length = sum_up(out);
+  kernels::sums_to_floats(sums_->of.data(), scale_, out.data(), length);
+  return length;
+}
+
+std::uint32_t Aggregate::add_next(std::span<float> out, float beta) {
+  const std::uint32_t length = sum_up(out);
+  kernels::add_sums(sums_->of.data(), scale_, out.data(), beta, length);
   return length;
 }
 

@@ -6,7 +6,9 @@
 // number of contributions, not by the number that sent a coordinate.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -38,8 +40,8 @@ struct Weights {
 [[nodiscard]] Weights clip_weights(std::span<const SquaredNorm> norms);
 
 // u, chunk after chunk: float(double(S) · (2^k / divisor)) of the integer sum S,
-// the quotient being one double. Memory: one accumulator of 4096 int64, one decoded
-// chunk, and a cursor and a weight (32 bytes) for each contribution, whatever the model's size.
+// the quotient being one double. Memory: one accumulator of 4096 int64, and a cursor and a weight
+// (32 bytes) for each contribution, whatever the model's size.
 class Aggregate {
  public:
   // Borrows the deltas. invalid: none, or of different length; limit: more than kContributionsMax.
@@ -56,17 +58,23 @@ class Aggregate {
   // The next chunk of u: out[0 … length), length = min(4096, what is left), which is returned.
   // Requires !done() and out.size() ≥ length.
   std::uint32_t next(std::span<float> out);
+  // The same, onto what is there: out ← β·out + u, one product, one sum, each rounded to float.
+  std::uint32_t add_next(std::span<float> out, float beta);
 
  private:
   Aggregate() = default;
+  std::uint32_t sum_up(std::span<const float> out);
   std::vector<Delta::Cursor> cursors_;
   std::vector<std::int64_t> factor_;  // of each cursor
   double scale_ = 0;
   std::uint64_t parameters_ = 0;
   std::uint64_t chunk_ = 0;
   std::uint64_t chunks_ = 0;
-  std::vector<std::int64_t> sums_;     // 4096, all zero between calls
-  std::vector<Delta::Chunk> decoded_;  // one
+  // All zero between calls. On cache lines of its own: vectors across two lines cost twice.
+  struct alignas(64) Sums {
+    std::array<std::int64_t, kChunk> of{};
+  };
+  std::unique_ptr<Sums> sums_;
 };
 
 // The whole of u at once; out.size() must be the deltas' parameter count (a bug otherwise).

@@ -45,14 +45,14 @@ static_assert(kKeepMax <= (1u << kCountBits), "counts of chunks that are not ful
 // only right again after finish().
 class BitWriter {
  public:
-  explicit BitWriter(Bytes& out) : out_(out), at_(out.size()) {}
+  explicit BitWriter(Bytes& out) : out_(&out), at_(out.size()) {}
   // `value` has no bits beyond `count` ≤ 56.
   void put(std::uint64_t value, unsigned count) {
-    if (at_ + sizeof held_ > out_.size()) [[unlikely]]
+    if (at_ + sizeof held_ > out_->size()) [[unlikely]]
       grow();
     held_ |= value << bits_;
     bits_ += count;
-    std::memcpy(out_.data() + at_, &held_, sizeof held_);
+    std::memcpy(out_->data() + at_, &held_, sizeof held_);
     at_ += bits_ / 8;
     held_ >>= bits_ & ~7u;
     bits_ &= 7;
@@ -63,11 +63,11 @@ class BitWriter {
     put(((std::uint64_t{1} << ones) - 1) | (value << (ones + 1)), ones + 1 + count);
   }
   // The last byte is filled with zeros.
-  void finish() { out_.resize(at_ + (bits_ + 7) / 8); }
+  void finish() { out_->resize(at_ + (bits_ + 7) / 8); }
 
  private:
-  void grow() { out_.resize(2 * out_.size() + 4'096); }
-  Bytes& out_;
+  void grow() { out_->resize(2 * out_->size() + 4'096); }
+  Bytes* out_;
   std::size_t at_;
   std::uint64_t held_ = 0;
   unsigned bits_ = 0;  // < 8 between calls

@@ -47,29 +47,66 @@ const char* describe(Flaw flaw) {
   return "";
 }
 
-Flaw read_sparse(BitReader& bits, const Form& form, std::uint32_t length, std::uint32_t low,
-                 Delta::Chunk& out) {
-  const bool two_level = form.kind == Kind::two_level;
-  const std::uint32_t high = two_level ? bits.take(container::kMantissaBits) : 0;
-  if (high != 0 && high <= low) return Flaw::level;
-  const std::uint32_t most = std::min(form.keep, length);
-  std::uint32_t count = most;
-  if (bits.take(1) == 0) {
-    count = bits.take(container::kCountBits);
-    if (count == 0 || count >= most) return Flaw::count;
+// What stands before a sparse chunk's values, the lower mantissa first.
+struct SparseHead {
+  Flaw flaw = Flaw::none;
+  std::uint32_t low = 0;
+  std::uint32_t high = 0;   // two_level's upper mantissa
+  std::uint32_t count = 0;  // of values; 0 if nothing was sent
+};
+
+// All of it fits one look at the stream.
+inline SparseHead read_sparse_head(BitReader& bits, const Form& form, std::uint32_t length) {
+  constexpr std::uint64_t kMantissaMask = (1u << container::kMantissaBits) - 1;
+  constexpr std::uint64_t kCountMask = (1u << container::kCountBits) - 1;
+  SparseHead head;
+  std::uint64_t word = bits.peek();
+  head.low = static_cast<std::uint32_t>(word & kMantissaMask);
+  if (head.low == 0) {
+    bits.skip(container::kMantissaBits);
+    return head;
   }
-  const rice::Form values{
-      .parameter = form.rice,
-      .two_level = two_level,
-      .length = length,
-      .level = {static_cast<std::int32_t>(low), static_cast<std::int32_t>(high)}};
-  const rice::Read read = rice::read_values(bits.bytes(), bits.position(), values, count,
-                                            out.place.data(), out.value.data());
+  unsigned used = container::kMantissaBits + 1;
+  word >>= container::kMantissaBits;
+  if (form.kind == Kind::two_level) {
+    head.high = static_cast<std::uint32_t>(word & kMantissaMask);
+    if (head.high != 0 && head.high <= head.low) head.flaw = Flaw::level;
+    word >>= container::kMantissaBits;
+    used += container::kMantissaBits;
+  }
+  head.count = std::min(form.keep, length);
+  if ((word & 1) == 0) {
+    const std::uint32_t most = head.count;
+    head.count = static_cast<std::uint32_t>((word >> 1) & kCountMask);
+    used += container::kCountBits;
+    if (head.count == 0 || head.count >= most) head.flaw = Flaw::count;
+  }
+  bits.skip(used);
+  return head;
+}
+static_assert(2 * container::kMantissaBits + 1 + container::kCountBits <= 57);
+
+inline rice::Form rice_form(const Form& form, std::uint32_t length, const SparseHead& head) {
+  return {.parameter = form.rice,
+          .two_level = form.kind == Kind::two_level,
+          .length = length,
+          .level = {static_cast<std::int32_t>(head.low), static_cast<std::int32_t>(head.high)}};
+}
+
+Flaw read_sparse(BitReader& bits, const Form& form, std::uint32_t length, std::uint32_t& mantissa,
+                 Delta::Chunk& out) {
+  const SparseHead head = read_sparse_head(bits, form, length);
+  mantissa = head.low;
+  if (mantissa == 0 || head.flaw != Flaw::none) return head.flaw;
+  const rice::Read read =
+      rice::read_values(bits.bytes(), bits.position(), rice_form(form, length, head), head.count,
+                        out.place.data(), out.value.data());
   bits.skip(read.position - bits.position());
   if (read.outside) return Flaw::place;
-  out.size = count;
+  out.size = head.count;
   // Both levels are used, or there is one.
-  return (high != 0) == (read.highs != 0) && read.highs < count ? Flaw::none : Flaw::level;
+  return (head.high != 0) == (read.highs != 0) && read.highs < head.count ? Flaw::none
+                                                                          : Flaw::level;
 }
 
 void push(Delta::Chunk& out, std::uint32_t place, std::int32_t value) {
@@ -107,11 +144,11 @@ Flaw read_dense(BitReader& bits, const Form& form, std::uint32_t length, std::ui
 Flaw read_chunk(BitReader& bits, const Form& form, std::uint32_t length, std::uint32_t& mantissa,
                 Delta::Chunk& out) {
   out.size = 0;
-  mantissa = bits.take(container::kMantissaBits);
-  if (mantissa == 0) return Flaw::none;
   if (form.kind == Kind::sign || form.kind == Kind::two_level) {
     return read_sparse(bits, form, length, mantissa, out);
   }
+  mantissa = bits.take(container::kMantissaBits);
+  if (mantissa == 0) return Flaw::none;
   return read_dense(bits, form, length, mantissa, out);
 }
 
@@ -199,6 +236,51 @@ void Delta::Cursor::next(Chunk& out) {
   HARAMBEE_CHECK(flaw == Flaw::none);  // parse() has read the same bytes
   bit_ = bits.position();
   ++chunk_;
+}
+
+void Delta::Cursor::add_next(std::span<Cursor> cursors, std::span<const std::int64_t> factors,
+                             std::span<std::int64_t> sums) {
+  HARAMBEE_CHECK(cursors.size() == factors.size());
+  std::array<rice::Lane, rice::kLanesMax> lanes;
+  std::array<Cursor*, rice::kLanesMax> reader;
+  std::size_t used = 0;
+  const auto add_lanes = [&] {
+    rice::add_values(std::span(lanes).first(used), sums.data());
+    for (std::size_t i = 0; i < used; ++i) {
+      HARAMBEE_CHECK(!lanes[i].outside);  // parse() has read the same bytes
+      reader[i]->bit_ = lanes[i].position;
+    }
+    used = 0;
+  };
+  for (std::size_t i = 0; i < cursors.size(); ++i) {
+    Cursor& cursor = cursors[i];
+    const Delta& delta = *cursor.delta_;
+    if (delta.kind_ != Kind::sign && delta.kind_ != Kind::two_level) {
+      cursor.add_dense(factors[i], sums);
+      continue;
+    }
+    const std::uint32_t length = chunk_length(delta.parameters_, cursor.chunk_++);
+    HARAMBEE_CHECK(length <= sums.size());
+    const Form form = form_of(delta.kind_, delta.keep_);
+    BitReader bits(delta.blob_.subspan(container::kHeaderBytes), cursor.bit_);
+    const SparseHead head = read_sparse_head(bits, form, length);
+    rice::Lane& lane = lanes[used];
+    lane.stream = bits.bytes();
+    lane.position = bits.position();
+    lane.form = rice_form(form, length, head);
+    lane.count = head.count;
+    lane.weight = factors[i];
+    lane.outside = false;
+    reader[used++] = &cursor;
+    if (used == lanes.size()) add_lanes();
+  }
+  add_lanes();
+}
+
+void Delta::Cursor::add_dense(std::int64_t factor, std::span<std::int64_t> sums) {
+  Chunk chunk;
+  next(chunk);
+  for (std::uint32_t j = 0; j < chunk.size; ++j) sums[chunk.place[j]] += factor * chunk.value[j];
 }
 
 void add_scaled(const Delta& delta, float factor, std::span<float> values) {

@@ -160,13 +160,16 @@ void Encoder::keep_largest(std::span<const float> chunk, std::uint32_t threshold
   std::uint16_t* out = kept_.data() + first;
   double sum = 0;
   for (std::uint32_t i = 0; i < found_; ++i) {
-    const float x = chunk[place_[i]];
-    const bool equal = bits_[i] == threshold && equals != 0;
-    const bool keeps = bits_[i] > threshold || equal;
+    // No branches: which numbers are kept, and their signs, are beyond prediction.
+    const std::uint32_t equal = (bits_[i] == threshold) & (equals != 0);
+    const std::uint32_t keeps = (bits_[i] > threshold) | equal;
     equals -= equal;
-    *out = static_cast<std::uint16_t>(place_[i] | (x < 0 ? kNegative : 0));
+    const std::uint32_t negative = std::bit_cast<std::uint32_t>(chunk[place_[i]]) >> 31;
+    *out = static_cast<std::uint16_t>(place_[i] | (negative * kNegative));
     out += keeps;
-    sum += keeps ? std::fabs(static_cast<double>(x)) : 0.0;
+    const auto magnitude = static_cast<double>(std::bit_cast<float>(bits_[i]));
+    sum +=
+        std::bit_cast<double>(std::bit_cast<std::uint64_t>(magnitude) & (std::uint64_t{0} - keeps));
   }
   scale.kept = static_cast<std::uint32_t>(out - (kept_.data() + first));
   kept_.resize(first + scale.kept);
@@ -225,10 +228,13 @@ void Encoder::write_sparse(const Scale& scale, const std::uint16_t* kept, std::s
 
   const float low_value = static_cast<float>(low) * out.unit;
   const float high_value = static_cast<float>(high) * out.unit;
-  const std::uint32_t rest_mask = (1u << out.rice) - 1;
-  const unsigned fixed = out.rice + (two_level ? 2 : 1);
+  const unsigned rice = out.rice;
+  const std::uint32_t rest_mask = (1u << rice) - 1;
+  const unsigned fixed = rice + (two_level ? 2 : 1);
+  const float factor = out.step.factor;
   float* weights = out.step.weights.empty() ? nullptr : out.step.weights.data() + at;
   std::uint32_t next = 0;
+  BitWriter bits = out.bits;  // a copy stays in registers
   for (std::uint32_t i = 0; i < scale.kept; ++i) {
     // The next chunk's places lie scattered in memory: ask for them while this chunk is written.
     const std::uint32_t ahead = kChunk + (kept[i + scale.kept] & kPlaceMask);
@@ -239,14 +245,14 @@ void Encoder::write_sparse(const Scale& scale, const std::uint16_t* kept, std::s
     const std::uint32_t negative = kept[i] >> 15;
     const std::uint32_t is_high = high != 0 && (kept[i] & kHigh) ? 1 : 0;
     next = place + 1;
-    const std::uint32_t rest =
-        (gap & rest_mask) | (negative << out.rice) | (is_high << (out.rice + 1));
-    out.bits.put_rice(gap >> out.rice, rest, fixed);
-    const float magnitude = is_high ? high_value : low_value;
-    const float value = negative ? -magnitude : magnitude;
+    const std::uint32_t rest = (gap & rest_mask) | (negative << rice) | (is_high << (rice + 1));
+    bits.put_rice(gap >> rice, rest, fixed);
+    const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(is_high ? high_value : low_value);
+    const auto value = std::bit_cast<float>(magnitude | (negative << 31));
     chunk[place] -= value;
-    if (weights) weights[place] += out.step.factor * value;
+    if (weights) weights[place] += factor * value;
   }
+  out.bits = bits;
 }
 
 void Encoder::write_dense(const Scale& scale, std::size_t at, std::span<float> chunk, Output& out) {

@@ -17,8 +17,6 @@ inline constexpr std::uint32_t kPlaceSlack = 64;
 #define HARAMBEE_EXACT_KERNELS                                                                    \
   /* e ← β·e + (base − trained) */                                                          \
   void accumulate(float* e, float beta, const float* base, const float* trained, std::size_t n);  \
-  /* r ← β·r + u */                                                                           \
-  void scale_add(float* r, float beta, const float* u, std::size_t n);                            \
   /* The largest magnitude bits. */                                                               \
   std::uint32_t max_bits(const float* x, std::uint32_t n);                                        \
   /* Ascending places whose magnitude bits are ≥ threshold ≥ 1; returns how many. Also the */ \
@@ -30,6 +28,8 @@ inline constexpr std::uint32_t kPlaceSlack = 64;
                                std::uint32_t threshold);                                          \
   /* out ← float(double(sum) · scale), and sum ← 0 */                                        \
   void sums_to_floats(std::int64_t* sum, double scale, float* out, std::uint32_t n);              \
+  /* r ← β·r + float(double(sum) · scale), and sum ← 0 */                                  \
+  void add_sums(std::int64_t* sum, double scale, float* r, float beta, std::uint32_t n);          \
   /* code ← x ÷ scale, rounded to the nearest integer (ties to even), within ±limit */        \
   void quantise(const float* x, float scale, float limit, std::int32_t* code, std::uint32_t n);
 

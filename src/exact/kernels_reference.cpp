@@ -23,10 +23,6 @@ void accumulate(float* e, float beta, const float* base, const float* trained, s
   }
 }
 
-void scale_add(float* r, float beta, const float* u, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) r[i] = beta * r[i] + u[i];
-}
-
 std::uint32_t max_bits(const float* x, std::uint32_t n) {
   std::uint32_t most = 0;
   for (std::uint32_t i = 0; i < n; ++i) most = std::max(most, magnitude(x[i]));
@@ -52,6 +48,14 @@ std::uint32_t count_at_least(const std::uint32_t* bits, std::uint32_t n, std::ui
 void sums_to_floats(std::int64_t* sum, double scale, float* out, std::uint32_t n) {
   for (std::uint32_t i = 0; i < n; ++i) {
     out[i] = static_cast<float>(static_cast<double>(sum[i]) * scale);
+    sum[i] = 0;
+  }
+}
+
+void add_sums(std::int64_t* sum, double scale, float* r, float beta, std::uint32_t n) {
+  for (std::uint32_t i = 0; i < n; ++i) {
+    const auto u = static_cast<float>(static_cast<double>(sum[i]) * scale);
+    r[i] = beta * r[i] + u;
     sum[i] = 0;
   }
 }

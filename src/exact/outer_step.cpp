@@ -26,12 +26,10 @@ Result<Bytes> close_with(const Codec& down, const Decimal& outer_rate, const Dig
   }
   const float beta = to_float(down.feedback);
   const std::span<float> residual(state.residual);
-  std::vector<float> u(kChunk);
   Encoder encoder(down, parameters);
   for (std::uint64_t at = 0; !mean->done();) {
-    const std::uint32_t length = mean->next(u);
+    const std::uint32_t length = mean->add_next(residual.subspan(at), beta);
     const std::span<float> chunk = residual.subspan(at, length);
-    kernels::scale_add(chunk.data(), beta, u.data(), length);
     if (Status added = encoder.add(chunk); !added) return added.error();
     at += length;
   }

@@ -31,6 +31,17 @@ inline void read_one(State& state, const Form& form, std::uint16_t& place, std::
   value = negative ? -form.level[high] : form.level[high];
 }
 
+// The lane's next `count` values, one by one; stops at a place outside of the chunk.
+inline void add_one_by_one(State& state, Lane& lane, std::uint32_t count, std::int64_t* sums) {
+  for (std::uint32_t i = 0; i < count && !lane.outside; ++i) {
+    std::uint16_t place = 0;
+    std::int32_t value = 0;
+    read_one(state, lane.form, place, value);
+    lane.outside = state.next > lane.form.length;
+    if (!lane.outside) sums[place] += lane.weight * value;
+  }
+}
+
 // Places ascend, so the last one tells whether any was outside.
 inline Read finish(const State& state, const Form& form) {
   return {state.bits.position(), state.highs, state.next > form.length};

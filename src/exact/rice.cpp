@@ -66,6 +66,100 @@ Read ReadValues(View stream, std::uint64_t position, const Form& form, std::uint
                         : ReadGroups<false>(stream, position, form, count, place, value);
 }
 
+// A lane in the middle of its chunk.
+struct Running {
+  const std::uint8_t* bytes;
+  std::uint64_t size;
+  std::uint64_t position;
+  std::uint64_t next;
+  std::uint32_t left;
+  std::uint32_t parameter;
+  std::uint32_t fixed;
+  std::uint32_t flag_mask;
+  // By the flags' inverted bits, because inverted ones are what the loop has in its hand: negative,
+  // positive of the upper level, then of the lower; of one level, the first two.
+  std::int64_t addend[4];
+};
+
+constexpr std::uint32_t kLaneGroup = 4;
+
+Running Start(const Lane& lane) {
+  const std::int64_t low = lane.weight * lane.form.level[0];
+  const std::int64_t high = lane.weight * lane.form.level[1];
+  Running r{.bytes = lane.stream.data(),
+            .size = lane.stream.size(),
+            .position = lane.position,
+            .next = 0,
+            .left = lane.count,
+            .parameter = lane.form.parameter,
+            .fixed = lane.form.fixed(),
+            .flag_mask = lane.form.two_level ? 3u : 1u,
+            .addend = {-low, low, -low, low}};
+  if (lane.form.two_level) r.addend[0] = -high, r.addend[1] = high;
+  return r;
+}
+
+// The rare cases: long codes, the stream's last bytes, a chunk's last values.
+HWY_NOINLINE void AddSlowly(Running& r, Lane& lane, std::uint32_t count, std::int64_t* sums) {
+  State state{.bits = container::BitReader(lane.stream, r.position), .next = r.next};
+  add_one_by_one(state, lane, count, sums);
+  r.position = state.bits.position();
+  r.next = state.next;
+  r.left = lane.outside ? 0 : r.left - count;
+}
+
+// Four values out of one window of 56 bits; nothing is added before all of them are known to be
+// inside of the window and of the chunk.
+HWY_INLINE void AddGroup(Running& r, Lane& lane, std::int64_t* sums) {
+  const std::uint64_t byte = r.position >> 3;
+  if (HWY_UNLIKELY(byte + 8 > r.size)) return AddSlowly(r, lane, kLaneGroup, sums);
+  std::uint64_t word;
+  std::memcpy(&word, r.bytes + byte, 8);
+  word = ~(word >> (r.position & 7));
+  const std::uint64_t rest_mask = (std::uint64_t{1} << r.parameter) - 1;
+  std::uint64_t at = r.next;
+  std::uint64_t place[kLaneGroup];
+  std::int64_t addend[kLaneGroup];
+  unsigned ones = 0;
+#pragma GCC unroll 4
+  for (std::uint32_t j = 0; j < kLaneGroup; ++j) {
+    const auto quotient = static_cast<unsigned>(std::countr_zero(word));
+    ones += quotient;
+    word = (word >> (quotient & 63)) >> 1;
+    at += (std::uint64_t{quotient} << r.parameter) + (~word & rest_mask);
+    place[j] = at++;
+    addend[j] = r.addend[(word >> r.parameter) & r.flag_mask];
+    word >>= r.fixed;
+  }
+  const unsigned used = ones + kLaneGroup * (1 + r.fixed);
+  if (HWY_UNLIKELY(used > 56 || at > lane.form.length)) {
+    return AddSlowly(r, lane, kLaneGroup, sums);
+  }
+#pragma GCC unroll 4
+  for (std::uint32_t j = 0; j < kLaneGroup; ++j) sums[place[j]] += addend[j];
+  r.position += used;
+  r.next = at;
+  r.left -= kLaneGroup;
+}
+
+void AddValues(std::span<Lane> lanes, std::int64_t* HWY_RESTRICT sums) {
+  Running running[kLanesMax];
+  std::uint32_t groups = 0;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    running[i] = Start(lanes[i]);
+    groups = std::max(groups, lanes[i].count / kLaneGroup);
+  }
+  for (std::uint32_t g = 0; g < groups; ++g) {
+    for (std::size_t i = 0; i < lanes.size(); ++i) {
+      if (HWY_LIKELY(running[i].left >= kLaneGroup)) AddGroup(running[i], lanes[i], sums);
+    }
+  }
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    if (running[i].left != 0) AddSlowly(running[i], lanes[i], running[i].left, sums);
+    lanes[i].position = running[i].position;
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace harambee::exact::rice
 HWY_AFTER_NAMESPACE();
@@ -74,6 +168,12 @@ HWY_AFTER_NAMESPACE();
 namespace harambee::exact::rice {
 
 HWY_EXPORT(ReadValues);
+HWY_EXPORT(AddValues);
+
+void add_values(std::span<Lane> lanes, std::int64_t* sums) {
+  HARAMBEE_CHECK(lanes.size() <= kLanesMax);
+  HWY_DYNAMIC_DISPATCH(AddValues)(lanes, sums);
+}
 
 Read read_values(View stream, std::uint64_t position, const Form& form, std::uint32_t count,
                  std::uint16_t* place, std::int32_t* value) {
@@ -81,6 +181,14 @@ Read read_values(View stream, std::uint64_t position, const Form& form, std::uin
 }
 
 namespace reference {
+
+void add_values(std::span<Lane> lanes, std::int64_t* sums) {
+  for (Lane& lane : lanes) {
+    State state{.bits = container::BitReader(lane.stream, lane.position)};
+    add_one_by_one(state, lane, lane.count, sums);
+    lane.position = state.bits.position();
+  }
+}
 
 Read read_values(View stream, std::uint64_t position, const Form& form, std::uint32_t count,
                  std::uint16_t* place, std::int32_t* value) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/bytes.h"
 
@@ -27,7 +28,25 @@ struct Read {
 // Reads `count` values from bit `position` of `stream` on, zeros beyond its end.
 [[nodiscard]] Read read_values(View stream, std::uint64_t position, const Form& form,
                                std::uint32_t count, std::uint16_t* place, std::int32_t* value);
+
+// One contribution's chunk, to be added to the sums of all.
+struct Lane {
+  View stream;
+  std::uint64_t position = 0;  // the first bit of the values; then the first that was not read
+  Form form;
+  std::uint32_t count = 0;  // values
+  std::int64_t weight = 0;  // of one unit of a value
+  bool outside = false;     // set if a place was not below `length`; it was not added then
+};
+inline constexpr std::size_t kLanesMax = 16;
+
+// sums[place] ← sums[place] + weight · value for every value of every lane. Lanes are independent,
+// so the processor reads several of them at once: one alone is a chain of bit positions.
+// All have the same length; sums holds that many. At most kLanesMax lanes (a bug otherwise).
+void add_values(std::span<Lane> lanes, std::int64_t* sums);
+
 namespace reference {
+void add_values(std::span<Lane> lanes, std::int64_t* sums);
 [[nodiscard]] Read read_values(View stream, std::uint64_t position, const Form& form,
                                std::uint32_t count, std::uint16_t* place, std::int32_t* value);
 }  // namespace reference

@@ -255,6 +255,48 @@ TEST(Delta, RefusesCodesOutOfRange) {
   EXPECT_NE(refused(Kind::dense, 0), "");
 }
 
+// Nineteen deltas of all codecs, more than are read at once, with sparse and empty chunks among
+// them.
+TEST(Delta, CursorsAddUpWhatEachReads) {
+  const std::size_t n = 2 * kChunk + 1'000;
+  Rng rng = rng_of("cursors");
+  std::vector<Bytes> blobs;
+  std::vector<Codec> codecs;
+  while (blobs.size() < 19) {
+    for (const Codec& codec : all_codecs()) {
+      std::vector<float> values = bell(rng, n, 0.1F);
+      if (blobs.size() % 3 == 1) std::fill(values.begin(), values.begin() + 4'090, 0.0F);
+      if (blobs.size() % 3 == 2) std::fill(values.begin(), values.begin() + kChunk, 0.0F);
+      blobs.push_back(encoded(codec, values));
+      codecs.push_back(codec);
+    }
+  }
+  std::vector<Delta> deltas;
+  for (std::size_t i = 0; i < blobs.size(); ++i) {
+    deltas.push_back(Delta::parse(blobs[i], n, codecs[i], test_base()).value());
+  }
+  std::vector<Delta::Cursor> together, alone;
+  std::vector<std::int64_t> factors;
+  for (const Delta& delta : deltas) {
+    together.emplace_back(delta);
+    alone.emplace_back(delta);
+    factors.push_back(static_cast<std::int64_t>(rng.below(1u << 30)));
+  }
+  Delta::Chunk chunk;
+  for (std::uint64_t c = 0; c < deltas[0].chunks(); ++c) {
+    std::vector<std::int64_t> sums(kChunk), want(kChunk);
+    Delta::Cursor::add_next(together, factors, sums);
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      alone[i].next(chunk);
+      for (std::uint32_t j = 0; j < chunk.size; ++j) {
+        want[chunk.place[j]] += factors[i] * chunk.value[j];
+      }
+    }
+    ASSERT_EQ(sums, want);
+  }
+  for (const Delta::Cursor& cursor : together) EXPECT_TRUE(cursor.done());
+}
+
 TEST(Delta, AddsWhatItDecodes) {
   for (const Codec& codec : all_codecs()) {
     Rng rng = rng_of("add");
