@@ -19,6 +19,14 @@ const char* standing(const RunState& run, const Member& member) {
   return "active";
 }
 
+Json members_json(const RunState& run) {
+  JsonArray members;
+  for (const KeyId& key : run.member_order) members.push_back(member_json(run, *run.member(key)));
+  return members;
+}
+
+}  // namespace
+
 Json member_json(const RunState& run, const Member& member) {
   JsonArray gains;
   for (const std::int64_t gain : member.gains) gains.push_back(gain);
@@ -35,12 +43,6 @@ Json member_json(const RunState& run, const Member& member) {
                     {"standing", standing(run, member)},
                     {"tokens", member.tokens},
                     {"trainer", member.trainer}};
-}
-
-Json members_json(const RunState& run) {
-  JsonArray members;
-  for (const KeyId& key : run.member_order) members.push_back(member_json(run, *run.member(key)));
-  return members;
 }
 
 Json open_round_json(const RunState& run) {
@@ -74,8 +76,6 @@ Json closed_json(const ClosedRound& round) {
                     {"number", round.number},
                     {"weights", round.weights.hex()}};
 }
-
-}  // namespace
 
 Json status_json(const LogState& log, const RunState& run) {
   const bool started = run.phase != Phase::waiting_start;

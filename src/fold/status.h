@@ -1,4 +1,4 @@
-// A run as people and scripts see it: `harambee status --json`.
+// A run as people and scripts see it: `harambee status --json`, and the hub's views.
 #pragma once
 
 #include "base/json.h"
@@ -13,5 +13,10 @@ namespace harambee::fold {
 // phase, refusals_count, round (the open one), rounds, run,
 // validators, weights. Integers, strings and nulls only.
 [[nodiscard]] Json status_json(const LogState& log, const RunState& run);
+
+// Its parts. One member; the open round (meaningful while one is open); one closed round in short.
+[[nodiscard]] Json member_json(const RunState& run, const Member& member);
+[[nodiscard]] Json open_round_json(const RunState& run);
+[[nodiscard]] Json closed_json(const ClosedRound& round);
 
 }  // namespace harambee::fold

@@ -66,11 +66,22 @@ struct Wait {
   bool long_poll = false;  // nothing is lost when the server ends it early to stop
 };
 
+// An answer without an end, for server-sent events. The server sends what `next` gives; when that
+// has left and the server is woken, it asks again. So a slow reader costs one piece, never a
+// queue, and `next` says everything that has happened since the piece before.
+struct Stream {
+  // Empty: nothing new. `beat`: nothing was sent for beat_ms; an empty answer then ends the stream.
+  std::function<std::string(bool beat)> next;
+  std::int64_t beat_ms = 0;
+  std::int64_t ms_max = 0;  // the stream ends then; the reader may ask again
+};
+
 struct HttpResponse {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;  // Content-Length is the server's work
-  std::variant<std::string, FilePart, Wait> body;  // HEAD: as for GET; the server leaves it out
-  bool close = false;                              // end the connection after this answer
+  // HEAD: as for GET; the server leaves it out.
+  std::variant<std::string, FilePart, Wait, Stream> body;
+  bool close = false;  // end the connection after this answer
 
   [[nodiscard]] static HttpResponse text(int status, std::string body,
                                          std::string type = "text/plain; charset=utf-8");

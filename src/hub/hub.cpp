@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "hub/blob_routes.h"
-#include "hub/page.h"
+#include "hub/dashboard.h"
 #include "hub/publication.h"
 #include "log/tile.h"
 #include "record/limits.h"
@@ -84,6 +84,9 @@ class Hub : public HttpHandler {
       hugging_face_ =
           std::make_unique<HuggingFace>(options_.hugging_face, *options_.folder, blobs, wake);
     }
+    if (options_.folder) {
+      dashboard_ = std::make_unique<Dashboard>(*options_.folder, sequencer, order, options_.vkey);
+    }
   }
 
   BodyPlan plan(const HttpRequest& head) override {
@@ -118,7 +121,9 @@ class Hub : public HttpHandler {
   }
 
   HttpResponse get(std::string_view path, const HttpRequest& request) {
-    if (path == "/") return page();
+    if (dashboard_) {
+      if (auto answer = dashboard_->get(request)) return *std::move(answer);
+    }
     if (path == "/checkpoint") return checkpoint();
     if (path == "/log") return follow(request);
     if (path == "/health") return health();
@@ -229,7 +234,7 @@ class Hub : public HttpHandler {
     auto found = order_.run(std::string(name));
     if (!found) return HttpResponse::error(503, found.error().message);
     if (!*found) return HttpResponse::error(404, "no run of that name is logged here");
-    return with(json(200, describe(**found)), "Cache-Control", "no-cache");
+    return with(with(json(200, describe(**found)), "Cache-Control", "no-cache"), "Vary", "Accept");
   }
 
   HttpResponse runs() {
@@ -240,20 +245,13 @@ class Hub : public HttpHandler {
     return with(json(200, {{"runs", std::move(list)}}), "Cache-Control", "no-cache");
   }
 
-  HttpResponse page() {
-    auto all = order_.runs(kRunsListed);
-    const PageFacts facts{std::string(origin()), options_.vkey, sequencer_.head()->size,
-                          sequencer_.damage(), all ? *std::move(all) : std::vector<NamedRun>()};
-    return with(HttpResponse::text(200, front_page(facts), "text/html; charset=utf-8"),
-                "Cache-Control", "no-cache");
-  }
-
   const HubOptions options_;
   Sequencer& sequencer_;
   Order& order_;
   Shelf& shelf_;
   BlobRoutes blobs_;
   std::unique_ptr<HuggingFace> hugging_face_;  // none without a folder
+  std::unique_ptr<Dashboard> dashboard_;  // none without a folder
 };
 
 }  // namespace

@@ -1,6 +1,99 @@
 #include "hub/page.h"
 
+#include "base/decimal.h"
+#include "fold/credit.h"
+#include "hub/web_assets.h"
+
 namespace harambee::hub {
+
+namespace {
+
+// The member as text: strings and integers as they are, everything else as nothing.
+std::string text_at(const Json& json, std::string_view key) {
+  const Json* member = json.find(key);
+  if (!member) return "";
+  if (const std::string* text = member->string()) return *text;
+  if (const std::int64_t* number = member->integer()) return std::to_string(*number);
+  return "";
+}
+
+std::string nats_at(const Json& json, std::string_view key) {
+  const Json* member = json.find(key);
+  const std::int64_t* nanos = member ? member->integer() : nullptr;
+  if (!nanos) return "–";
+  std::string text = Decimal{*nanos}.str();
+  const auto point = text.find('.');
+  return point == std::string::npos ? text : text.substr(0, point + 5);
+}
+
+std::string credits_at(const Json& json, std::string_view key) {
+  const Json* member = json.find(key);
+  const std::int64_t* micros = member ? member->integer() : nullptr;
+  return fold::MicroCredit(micros ? *micros : 0).str();
+}
+
+const JsonArray& rows_at(const Json& json, std::string_view key) {
+  static const JsonArray kNone;
+  const Json* list = json.find(key);
+  if (list && list->object()) list = list->find("rows");
+  return list && list->array() ? *list->array() : kNone;
+}
+
+std::string link(const std::string& to, const std::string& text) {
+  return "<a href=\"" + escape_html(to) + "\">" + escape_html(text) + "</a>";
+}
+
+std::string cell(const std::string& html) { return "<td>" + html + "</td>"; }
+
+std::string join_command(const PageFacts& facts, const std::string& name) {
+  return "<p>To take part: <code>harambee join " + escape_html(facts.url + "/runs/" + name) +
+         "</code></p>\n";
+}
+
+std::string standing(const Json& run) {
+  const std::string phase = text_at(run, "phase");
+  if (phase == "waiting_start" || phase == "waiting for start")
+    return "waits for its first weights";
+  if (phase == "finished") return "finished after " + text_at(run, "rounds") + " rounds";
+  return "round " + text_at(run, "round") + " of " + text_at(run, "rounds") + ", " + phase;
+}
+
+std::string loss_text(const Json& run) {
+  static const Json kNull;
+  const Json* loss = run.find("loss");
+  if (!loss) loss = &kNull;
+  return nats_at(*loss, "first_nanos") + " → " + nats_at(*loss, "last_nanos") + " nats";
+}
+
+// Where the numbers of a view come from.
+std::string taken_at(const Json& view) {
+  const Json* at = view.find("at");
+  if (!at) return "";
+  return "<p class=\"at\">As of entry " + text_at(*at, "size") + " of log <code>" +
+         escape_html(text_at(*at, "origin")) + "</code>, root <code>" + text_at(*at, "root") +
+         "</code></p>\n";
+}
+
+std::string without_bundle() {
+  if (!web_assets().empty()) return "";
+  return "<p class=\"at\">This hub was built without the dashboard. Where Node 18 or newer and npm "
+         "are installed, <code>./dev build</code> adds it.</p>\n";
+}
+
+std::string member_rows(const Json& view) {
+  std::string out;
+  const std::string name = text_at(view, "name");
+  for (const Json& member : rows_at(view, "members")) {
+    const std::string key = text_at(member, "key");
+    out += "<tr>" + cell(link("/runs/" + name + "/peers/" + key, key.substr(0, 12))) +
+           cell(escape_html(text_at(member, "standing"))) + cell(text_at(member, "accepted")) +
+           cell(text_at(member, "rejected")) + cell(credits_at(member, "credit_micros")) +
+           cell(escape_html(text_at(member, "reason"))) + "</tr>\n";
+  }
+  return out;
+}
+
+}  // namespace
 
 std::string escape_html(std::string_view text) {
   std::string out;
@@ -29,37 +122,99 @@ std::string escape_html(std::string_view text) {
   return out;
 }
 
-std::string front_page(const PageFacts& facts) {
-  std::string out =
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-      "<title>Harambee hub</title>"
-      "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;"
-      "padding:0 1rem}code{word-break:break-all}.bad{color:#a00}</style></head><body>\n"
-      "<h1>Harambee hub</h1>\n"
-      "<p>People train open models together here. This hub keeps a public log of signed records "
-      "and the files they name. It can delay; it cannot forge.</p>\n";
+std::string whole_page(std::string_view title, const std::string& body, const PageFacts& facts) {
+  std::string inner;
   if (facts.damage) {
-    out += "<p class=\"bad\"><strong>Read-only:</strong> " + escape_html(*facts.damage) + "</p>\n";
+    inner +=
+        "<p class=\"bad\"><strong>Read-only:</strong> " + escape_html(*facts.damage) + "</p>\n";
   }
-  out += "<p>Log <code>" + escape_html(facts.origin) + "</code>, " + std::to_string(facts.size) +
-         " entries. Key <code>" + escape_html(facts.vkey) + "</code></p>\n<h2>Runs</h2>\n";
-  if (facts.runs.empty()) out += "<p>None yet.</p>\n";
-  if (!facts.runs.empty()) {
-    out += "<ul>\n";
-    for (const auto& run : facts.runs) {
-      const std::string name = escape_html(run.name);
-      out += "<li><a href=\"/runs/" + name + "\">" + name + "</a></li>\n";
+  inner += body;
+  const WebAsset* index = web_asset("index.html");
+  std::string page =
+      index ? std::string(text(index->bytes))
+            : "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+              "<title>Harambee</title><link rel=\"stylesheet\" href=\"/plain.css\"></head><body>"
+              "<header><a "
+              "href=\"/\">Harambee</a></header><main><!--summary--></main></body></html>\n";
+  const auto put = [&page](std::string_view place, const std::string& what) {
+    const auto at = page.find(place);
+    if (at != std::string::npos) page.replace(at, place.size(), what);
+  };
+  put("<title>Harambee</title>", "<title>" + escape_html(title) + "</title>");
+  put("<!--summary-->", inner + without_bundle());
+  return page;
+}
+
+std::string map_body(const Json& view, const PageFacts& facts) {
+  std::string out =
+      "<h1>Harambee hub</h1>\n<p>People train open models together here. This hub keeps a public "
+      "log of signed records and the files they name. It can delay; it cannot forge.</p>\n";
+  const JsonArray& runs = rows_at(view, "runs");
+  out += "<h2>Runs</h2>\n";
+  if (runs.empty()) out += "<p>None yet.</p>\n";
+  if (!runs.empty()) {
+    out += join_command(facts, text_at(runs.front(), "name"));
+    out +=
+        "<table><thead><tr><th>run</th><th>state</th><th>held-out loss</th><th>members</th></tr>"
+        "</thead><tbody>\n";
+    for (const Json& run : runs) {
+      const std::string name = text_at(run, "name");
+      out += "<tr>" + cell(link("/runs/" + name, name)) + cell(escape_html(standing(run))) +
+             cell(loss_text(run)) + cell(text_at(run, "active")) + "</tr>\n";
     }
-    out += "</ul>\n";
+    out += "</tbody></table>\n";
   }
+  out += "<p>The log's key is <code>" + escape_html(facts.vkey) + "</code></p>\n" + taken_at(view);
   out +=
       "<h2>For programs</h2>\n<ul><li><a href=\"/checkpoint\">/checkpoint</a> the signed size and "
       "root of the log (C2SP tlog-checkpoint)</li>"
       "<li><a href=\"/tile/entries/000\">/tile/…</a> the log itself (C2SP tlog-tiles)</li>"
       "<li><a href=\"/runs\">/runs</a> the runs as JSON</li>"
-      "<li><a href=\"/health\">/health</a></li></ul>\n</body></html>\n";
+      "<li><a href=\"/health\">/health</a></li></ul>\n";
   return out;
+}
+
+std::string run_body(const Json& view, const PageFacts& facts) {
+  const std::string name = text_at(view, "name");
+  std::string out = "<h1>Run " + escape_html(name) + "</h1>\n<p>" + escape_html(standing(view)) +
+                    ". Held-out loss " + loss_text(view) + ". " + text_at(view, "tokens") +
+                    " tokens in accepted contributions.</p>\n" + join_command(facts, name);
+  out +=
+      "<h2>Contributors</h2>\n<table><thead><tr><th>key</th><th>state</th><th>accepted</th>"
+      "<th>rejected</th><th>credits</th><th>reason</th></tr></thead><tbody>\n" +
+      member_rows(view) + "</tbody></table>\n" + taken_at(view);
+  return out;
+}
+
+std::string detail_body(const Json& view) {
+  std::string out;
+  if (const Json* explanation = view.find("explanation"); explanation && explanation->object()) {
+    out += "<h1>" + escape_html(text_at(*explanation, "subject")) + "</h1>\n<p>" +
+           escape_html(text_at(*explanation, "verdict")) + "</p>\n<ul>\n";
+    for (const Json& reason : rows_at(*explanation, "reasons")) {
+      out += "<li>" + link("/records/" + text_at(reason, "id"), "#" + text_at(reason, "index")) +
+             " " + escape_html(text_at(reason, "sentence")) + "</li>\n";
+    }
+    out += "</ul>\n";
+  }
+  for (const Json& run : rows_at(view, "runs")) {
+    const std::string name = text_at(run, "name");
+    out += "<p>In run " + link("/runs/" + name + "/peers/" + text_at(view, "key"), name) + ": " +
+           credits_at(run, "credit_micros") + " credits</p>\n";
+  }
+  if (view.find("envelope")) {
+    out += "<h2>Record " + text_at(view, "id") + "</h2>\n<p>Entry " + text_at(view, "index") +
+           ", kind " + escape_html(text_at(view, "kind")) + "</p>\n<pre>" +
+           escape_html(text_at(view, "envelope")) + "</pre>\n";
+  }
+  return out + taken_at(view);
+}
+
+std::string_view plain_style() {
+  return "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+         "color-scheme:light dark}code,pre{overflow-wrap:anywhere;white-space:pre-wrap}"
+         "td,th{text-align:left;padding:.2rem .8rem .2rem 0}.bad{color:#c00}.at{opacity:.75}\n";
 }
 
 }  // namespace harambee::hub

@@ -67,8 +67,9 @@ std::string http_date(std::time_t time) {
   return text.data();
 }
 
-std::string response_head(const hub::HttpResponse& response, std::uint64_t content_length,
-                          bool last, const std::string& date) {
+std::string response_head(const hub::HttpResponse& response,
+                          std::optional<std::uint64_t> content_length, bool last,
+                          const std::string& date) {
   std::string out;
   out.reserve(256);
   out += "HTTP/1.1 ";
@@ -85,9 +86,9 @@ std::string response_head(const hub::HttpResponse& response, std::uint64_t conte
       if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) out += c;
     }
   }
-  if (response.status != 204 && response.status != 304) {
+  if (content_length && response.status != 204 && response.status != 304) {
     out += "\r\nContent-Length: ";
-    out += std::to_string(content_length);
+    out += std::to_string(*content_length);
   }
   if (last) out += "\r\nConnection: close";
   out += "\r\n\r\n";
