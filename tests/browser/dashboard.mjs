@@ -1,0 +1,292 @@
+// What people are promised of the dashboard, in headless Chromium. Started by dashboard_test.py:
+//   dashboard.mjs HUB FORK CHROMIUM PROFILE IMAGES
+// Waits for conditions, never for a time; each wait has one generous limit, for slow machines.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import http from 'node:http';
+import { createRequire } from 'node:module';
+import readline from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const [hub, fork, chromiumPath, profile, images] = process.argv.slice(2);
+const web = createRequire(fileURLToPath(new URL('../../web/package.json', import.meta.url)));
+const { chromium } = web('playwright-core');
+const axeSource = readFileSync(web.resolve('axe-core/axe.min.js'), 'utf8');
+const WAIT_MS = Number(process.env.HARAMBEE_WAIT_MS ?? 240_000);
+const input = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+
+const say = (event) => console.log(JSON.stringify({ event }));
+const step = (text) => console.log(`  ${text}`);
+
+// Stands between browser and hub, and can lie.
+class Proxy {
+  upstream = hub;
+  change = null; // (path, body) → body
+
+  async listen() {
+    const server = http.createServer((request, response) => this.pass(request, response));
+    await new Promise((done) => server.listen(0, '127.0.0.1', done));
+    this.url = `http://127.0.0.1:${server.address().port}`;
+    this.server = server;
+    return this;
+  }
+
+  pass(request, response) {
+    const headers = { ...request.headers, 'accept-encoding': 'identity', connection: 'close' };
+    const onward = http.request(this.upstream + request.url, { method: request.method, headers },
+      (answer) => {
+        const stream = answer.headers['content-type']?.startsWith('text/event-stream');
+        if (stream || !this.change) {
+          response.writeHead(answer.statusCode, answer.headers);
+          answer.pipe(response);
+          return;
+        }
+        const parts = [];
+        answer.on('data', (part) => parts.push(part));
+        answer.on('end', () => {
+          response.writeHead(answer.statusCode, answer.headers);
+          response.end(this.change(request.url, Buffer.concat(parts)));
+        });
+      });
+    onward.on('error', () => response.destroy());
+    response.on('close', () => onward.destroy());
+    request.pipe(onward);
+  }
+}
+
+// Flips one bit in entry `index` wherever its bundle is served.
+function flipEntry(index) {
+  return (path, body) => {
+    if (!path.startsWith(`/tile/entries/${String(Math.floor(index / 256)).padStart(3, '0')}`)) {
+      return body;
+    }
+    const out = Buffer.from(body);
+    let at = 0;
+    for (let i = 0; i < index % 256; i++) at += 2 + out.readUInt16BE(at);
+    out[at + 2 + 40] ^= 1; // within the base64 of the payload
+    return out;
+  };
+}
+
+function listenForTrouble(page, allowed) {
+  const trouble = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') trouble.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => trouble.push(`error: ${error.message}`));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(allowed)) trouble.push(`external request: ${request.url()}`);
+  });
+  return trouble;
+}
+
+async function axe(page, where) {
+  await page.evaluate(axeSource);
+  const found = await page.evaluate(() => globalThis.axe.run(document, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'],
+  }));
+  const told = found.violations.map((violation) =>
+    `${violation.id}: ${violation.help} (${violation.nodes.map((node) => node.target).slice(0, 3)})`);
+  assert.deepEqual(told, [], `accessibility of ${where}`);
+}
+
+async function noSidewaysScroll(page, where) {
+  const { wide, narrow } = await page.evaluate(() =>
+    ({ wide: document.documentElement.scrollWidth, narrow: innerWidth }));
+  assert.ok(wide <= narrow, `${where} is ${wide} px wide on a screen of ${narrow}`);
+}
+
+async function shoot(page, name) {
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: `${images}/${name}.png`, animations: 'disabled' });
+}
+
+const text = (page, selector) => page.locator(selector).first().innerText();
+
+async function opening(page) {
+  await page.goto(`${hub}/`);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  assert.match(await text(page, 'h1'), /train open models together/);
+  const command = await text(page, '.join code');
+  assert.equal(command, `harambee join ${hub}/runs/test`);
+  await page.getByRole('button', { name: 'Copy the join command' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByText('Copied ✓').waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), command);
+  await page.locator('.badge.ok').waitFor({ timeout: WAIT_MS });
+  await axe(page, 'the map');
+  step('the map says what this is and how to take part; the command is copied by keyboard');
+}
+
+async function liveUpdate(page) {
+  await page.getByRole('link', { name: 'test', exact: true }).first().click();
+  await page.waitForURL(`${hub}/runs/test`);
+  await page.evaluate(() => { globalThis.sameDocument = true; });
+  await page.getByText('no round has been scored', { exact: false }).waitFor();
+  say('train');
+  await page.locator('#open-round').waitFor({ timeout: WAIT_MS });
+  await page.locator('.chart canvas').waitFor({ timeout: WAIT_MS });
+  await page.locator('#contributors').waitFor();
+  assert.ok(await page.evaluate(() => globalThis.sameDocument), 'the page was loaded again');
+  step('a run goes on and the page follows without being loaded again');
+}
+
+async function finished(page) {
+  await page.locator('h1 .chip.done').waitFor({ timeout: WAIT_MS });
+  assert.ok(await page.evaluate(() => globalThis.sameDocument), 'the page was loaded again');
+  await axe(page, 'a run');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await axe(page, 'a run in the dark');
+  await page.emulateMedia({ colorScheme: 'light' });
+  step('the run finishes before our eyes; the page is accessible in light and dark');
+}
+
+async function explanations(page) {
+  await page.locator('section[aria-labelledby=contributors] tbody .key').first().click();
+  await page.getByText('Why it stands where it stands').waitFor();
+  const why = await text(page, '.reasons');
+  assert.match(why, /joined as member/);
+  assert.match(why, /contributed to round 0/);
+  await axe(page, 'a peer');
+  await shoot(page, 'peer');
+  await page.locator('.reasons li', { hasText: 'contributed to round 0' }).locator('a').click();
+  await page.getByText('all holds').waitFor({ timeout: WAIT_MS });
+  assert.match(await text(page, '.verdict'), /round 0/);
+  await axe(page, 'a record');
+  await shoot(page, 'record');
+  const link = page.url();
+  assert.match(link, /\/records\/[0-9a-f]{64}$/);
+  step('credit leads to reasons, reasons to signed records, and the browser checks them');
+  return link.slice(hub.length);
+}
+
+async function verification(page) {
+  await page.goto(`${hub}/verify`);
+  await page.locator('.badge.ok').waitFor({ timeout: WAIT_MS });
+  await page.getByRole('button', { name: /^Check .* records$/ }).click();
+  const result = page.locator('#whole-result');
+  await result.waitFor({ timeout: WAIT_MS });
+  assert.match(await result.innerText(), /All \d+ records of \d+ authors are as they were signed/);
+  assert.match(await text(page, '#the-log >> xpath=ancestor::section'), /WebCrypto/);
+  await axe(page, 'the check');
+  await shoot(page, 'verify');
+  step('the browser checks every record of the log');
+}
+
+async function tampering(context, record) {
+  const proxy = await new Proxy().listen();
+  const page = await context.newPage();
+  await page.goto(proxy.url + record);
+  await page.getByText('all holds').waitFor({ timeout: WAIT_MS });
+  const index = Number((await text(page, 'h1')).match(/\d+/)[0]);
+
+  // At an address of its own: the honest tiles are in the browser's cache for good.
+  const liar = await new Proxy().listen();
+  liar.change = flipEntry(index);
+  await page.goto(liar.url + record);
+  await page.getByText('does not hold').waitFor({ timeout: WAIT_MS });
+  assert.match(await text(page, '.findings .no'), /its bytes were changed/);
+  await page.goto(`${liar.url}/verify`);
+  await page.getByRole('button', { name: /^Check .* records$/ }).click();
+  await page.locator('#whole-result .no').waitFor({ timeout: WAIT_MS });
+  assert.match(await text(page, '#whole-result'), new RegExp(`Entry ${index}:`));
+  step(`a flipped bit in entry ${index} is caught, and the entry is named`);
+
+  say('grow-fork');
+  await input.next();
+  proxy.upstream = fork;
+  await page.goto(`${proxy.url}/`);
+  await page.locator('.caught').waitFor({ timeout: WAIT_MS });
+  assert.match(await text(page, '.caught'), /The log was rewritten/);
+  assert.match(await text(page, '.badge'), /caught/);
+  await page.goto(`${proxy.url}/verify`);
+  await page.getByText('Two checkpoints, both signed').waitFor();
+  assert.equal(await page.locator('pre').count(), 2);
+  await axe(page, 'a hub that was caught');
+  await shoot(page, 'caught');
+  step('a hub that shows another history under the same key is caught, with the proof in hand');
+  await page.close();
+  for (const { server } of [proxy, liar]) {
+    server.closeAllConnections?.();
+    server.close();
+  }
+}
+
+async function phone(browser) {
+  const context = await browser.browser()?.newContext() ?? browser;
+  const page = await context.newPage();
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const [path, name] of [['/', 'map'], ['/runs/test', 'run'], ['/verify', 'verify']]) {
+    await page.goto(hub + path);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.locator('.badge.ok').waitFor({ timeout: WAIT_MS });
+    await noSidewaysScroll(page, `${path} on a phone`);
+    await axe(page, `${path} on a phone`);
+    if (name === 'run') await shoot(page, 'phone');
+  }
+  await page.close();
+  step('everything fits on a phone');
+}
+
+async function withoutScript() {
+  const page = await (await fetch(`${hub}/`)).text();
+  assert.match(page, /<a href="\/runs\/test">/);
+  assert.match(page, /harambee join http/);
+  const run = await fetch(`${hub}/runs/test`, { headers: { Accept: 'text/html' } });
+  assert.match(await run.text(), /Contributors/);
+  const policy = run.headers.get('content-security-policy');
+  assert.match(policy, /default-src 'none'/);
+  assert.doesNotMatch(policy, /unsafe/);
+  const program = await fetch(`${hub}/runs/test`);
+  assert.match(program.headers.get('content-type'), /json/, 'programs still get JSON');
+  step('pages are readable without JavaScript, under a strict policy');
+}
+
+async function pictures(page) {
+  await page.setViewportSize({ width: 1180, height: 860 });
+  await page.goto(`${hub}/`);
+  await page.locator('.badge.ok').waitFor();
+  await shoot(page, 'map');
+  await page.goto(`${hub}/runs/test`);
+  await page.locator('.chart canvas').waitFor();
+  await page.locator('.badge.ok').waitFor();
+  await shoot(page, 'run');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await shoot(page, 'run-dark');
+}
+
+mkdirSync(images, { recursive: true });
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: chromiumPath,
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+         '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  viewport: { width: 1180, height: 860 },
+  reducedMotion: 'reduce',
+});
+let failed = false;
+try {
+  context.setDefaultTimeout(60_000);
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: hub });
+  const page = await context.newPage();
+  const trouble = listenForTrouble(page, hub);
+  await opening(page);
+  await liveUpdate(page);
+  await finished(page);
+  const record = await explanations(page);
+  await verification(page);
+  await phone(context);
+  await pictures(page);
+  assert.deepEqual(trouble, [], 'the pages of an honest hub are quiet');
+  await tampering(context, record);
+  await withoutScript();
+} catch (error) {
+  failed = true;
+  console.log(error.stack ?? error);
+  for (const page of context.pages()) {
+    console.log(`open: ${page.url()}\n${(await page.locator('body').innerText().catch(() => '')).slice(0, 3000)}`);
+  }
+} finally {
+  await context.close();
+}
+process.exit(failed ? 1 : 0);

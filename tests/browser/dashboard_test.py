@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""The dashboard in a real browser, against a hub with a real (small) run.
+
+Starts a hub, opens a run, and lets dashboard.mjs look at it in headless Chromium; when that asks
+for it, the coordinator, a validator and volunteers begin, so that the page must follow by itself.
+Skipped where Node, Chromium, the built dashboard or its packages are missing.
+
+  dashboard_test.py BIN [--screenshots DIR] [--rounds N] [--volunteers N]
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+
+from harness import (SKIPPED, Process, Swarm, check, main, small_recipe, some_text,  # noqa: E402
+                     wait_until, workdir)
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+def options():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("bin")
+    parser.add_argument("--screenshots")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--volunteers", type=int, default=2)
+    return parser.parse_args()
+
+
+def needed():
+    """Paths of Node and Chromium; ends the test as skipped where something is missing."""
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    for what, there in (("node", shutil.which("node")), ("chromium", chromium),
+                        ("web/dist (./dev build)", (ROOT / "web/dist/index.html").is_file()),
+                        ("web/node_modules", (ROOT / "web/node_modules/playwright-core").is_dir())):
+        if not there:
+            print(f"skipped: {what} is missing")
+            sys.exit(SKIPPED)
+    return shutil.which("node"), chromium
+
+
+def ask(url, method="GET"):
+    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=30) as answer:
+        return json.loads(answer.read())
+
+
+def fork_of(swarm, work):
+    """Another history with the same key: what a hub that lies to some readers would keep."""
+    swarm.hub.kill()
+    shutil.copytree(work / "hub", work / "fork")
+    swarm.hub.start()
+    wait_until(lambda: len([e for e in swarm.hub.events if e["event"] == "started"]) == 2, 30,
+               "the hub to start again")
+    fork = Process("fork", ["hub", "--data", work / "fork", "--listen", "127.0.0.1:0",
+                            "--tick-ms", 10], swarm.logs).start()
+    return f"http://127.0.0.1:{fork.event('started', 30)['port']}"
+
+
+def grow(url, size):
+    while ask(f"{url}/health")["size"] < size:
+        ask(f"{url}/tick", "POST")
+
+
+def train(swarm, volunteers):
+    swarm.coordinator.start()
+    swarm.validator.start()
+    for number in range(1, volunteers + 1):
+        swarm.volunteer(f"volunteer-{number}").start()
+
+
+def test():
+    wanted = options()
+    node, chromium = needed()
+    with workdir("browser") as work:
+        text = some_text(work / "text")
+        swarm = Swarm(work, small_recipe(work / "recipe.toml", wanted.rounds), text)
+        if not ask(f"{swarm.url}/health"):
+            raise AssertionError("no hub")
+        with urllib.request.urlopen(swarm.url) as page:
+            if b"/assets/" not in page.read():
+                print("skipped: this hub was built without the dashboard")
+                sys.exit(SKIPPED)
+        fork = fork_of(swarm, work)
+        browser = subprocess.Popen(
+            [node, str(ROOT / "tests/browser/dashboard.mjs"), swarm.url, fork, chromium,
+             str(work / "profile"), wanted.screenshots or str(work / "images")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            for line in browser.stdout:
+                said = json.loads(line) if line.startswith("{") else {}
+                if said.get("event") == "train":
+                    train(swarm, wanted.volunteers)
+                elif said.get("event") == "grow-fork":
+                    grow(fork, ask(f"{swarm.url}/health")["size"] + 5)
+                    print("grown", file=browser.stdin, flush=True)
+                else:
+                    print(line, end="", flush=True)
+            check(browser.wait(30) == 0, "the browser's part failed; see above")
+        finally:
+            browser.kill()
+
+
+if __name__ == "__main__":
+    main(test)

@@ -1,0 +1,132 @@
+// Held-out loss of a run, over rounds or over tokens, beside where it began.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { type Series } from '../api';
+import * as format from '../format';
+
+type Axis = 'rounds' | 'tokens';
+
+function colour(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function useTheme(): number {
+  const [version, set] = useState(0);
+  useEffect(() => {
+    const query = matchMedia('(prefers-color-scheme: dark)');
+    const changed = (): void => set((v) => v + 1);
+    query.addEventListener('change', changed);
+    return () => query.removeEventListener('change', changed);
+  }, []);
+  return version;
+}
+
+// Rounds and tokens are whole.
+const STEPS = Array.from({ length: 14 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
+const decimals = (step: number): number => Math.max(2, Math.min(6, Math.ceil(-Math.log10(step))));
+
+function options(width: number, axis: Axis): uPlot.Options {
+  const grid = { stroke: colour('--line'), width: 1 };
+  const axes = { stroke: colour('--quiet'), font: '12px system-ui, sans-serif', grid,
+                 ticks: { ...grid, size: 4 } };
+  return {
+    width,
+    height: Math.max(220, Math.min(340, width * 0.42)),
+    scales: { x: { time: false } },
+    cursor: { points: { size: 8 }, drag: { x: true, y: false } },
+    legend: { live: true },
+    axes: [
+      { ...axes, incrs: STEPS, values: (_, ticks) => ticks.map((tick) => format.compact(tick)),
+        label: axis === 'rounds' ? 'round' : 'tokens in accepted contributions',
+        labelFont: axes.font, labelSize: 22 },
+      { ...axes, size: 56, label: 'held-out loss, nats', labelFont: axes.font, labelSize: 22,
+        values: (_, ticks, __, ___, step) => ticks.map((tick) => tick.toFixed(decimals(step))) },
+    ],
+    series: [
+      { label: axis === 'rounds' ? 'round' : 'tokens', value: (_, value) =>
+        value === null ? '–' : format.count(value) },
+      { label: 'where it began', stroke: colour('--quiet'), dash: [5, 5], width: 1.5,
+        points: { show: false }, value: (_, value) => value === null ? '–' : value.toFixed(4) },
+      { label: 'held-out loss', stroke: colour('--accent'), width: 2.5, spanGaps: true,
+        fill: colour('--accent-wash'), fillTo: (_, __, min) => min,
+        points: { show: true, size: 5, fill: colour('--card') },
+        value: (_, value) => value === null ? '–' : `${value.toFixed(4)} nats` },
+    ],
+  };
+}
+
+export function LossChart(props: { series: Series }) {
+  return props.series.loss_nanos.some((nanos) => nanos !== null)
+    ? <Plot series={props.series} />
+    : <p class="quiet">No round has been scored yet; the first point comes with the first.</p>;
+}
+
+function Plot(props: { series: Series }) {
+  const [axis, setAxis] = useState<Axis>('rounds');
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const theme = useTheme();
+  const { series } = props;
+  const x = axis === 'rounds' ? series.round : series.tokens;
+  const losses = series.loss_nanos.map((nanos) => nanos === null ? null : nanos / 1e9);
+  const known = losses.filter((value): value is number => value !== null);
+  const first = known[0] ?? null;
+  const last = known.at(-1) ?? null;
+  const data: uPlot.AlignedData = [x, x.map(() => first), losses];
+
+  useEffect(() => {
+    const parent = box.current;
+    if (!parent) return;
+    const made = new uPlot(options(parent.clientWidth, axis), data, parent);
+    plot.current = made;
+    const resized = new ResizeObserver(() => {
+      const width = parent.clientWidth;
+      made.setSize({ width, height: Math.max(220, Math.min(340, width * 0.42)) });
+    });
+    resized.observe(parent);
+    return () => {
+      resized.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [axis, theme]);
+  useEffect(() => plot.current?.setData(data), [series]);
+
+  const summary = `Held-out loss over ${series.round.length} rounds: began at ` +
+    `${first?.toFixed(4)} nats, now ${last?.toFixed(4)} nats, best ${Math.min(...known).toFixed(4)} nats.`;
+  return (
+    <figure class="chart">
+      <div class="switch" role="group" aria-label="What the chart runs over">
+        {(['rounds', 'tokens'] as const).map((name) => (
+          <button type="button" aria-pressed={axis === name} onClick={() => setAxis(name)}>
+            over {name}
+          </button>
+        ))}
+      </div>
+      <div ref={box} role="img" aria-label={summary} />
+      <figcaption>{summary} Lower is better.</figcaption>
+      <details>
+        <summary>The same as a table</summary>
+        <div class="scroll short" role="region" aria-label="Held-out loss by round" tabIndex={0}>
+          <table>
+            <thead>
+              <tr><th scope="col">round</th><th scope="col">tokens before it</th>
+                  <th scope="col">held-out loss, nats</th><th scope="col">accepted</th></tr>
+            </thead>
+            <tbody>
+              {series.round.map((round, i) => (
+                <tr>
+                  <td class="n">{round}</td>
+                  <td class="n">{format.count(series.tokens[i] ?? 0)}</td>
+                  <td class="n">{format.loss(series.loss_nanos[i])}</td>
+                  <td class="n">{series.accepted[i]} of {series.contributions[i]}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
+    </figure>
+  );
+}
