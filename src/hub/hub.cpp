@@ -251,7 +251,7 @@ class Hub : public HttpHandler {
   Shelf& shelf_;
   BlobRoutes blobs_;
   std::unique_ptr<HuggingFace> hugging_face_;  // none without a folder
-  std::unique_ptr<Dashboard> dashboard_;  // none without a folder
+  std::unique_ptr<Dashboard> dashboard_;       // none without a folder
 };
 
 }  // namespace

@@ -379,8 +379,7 @@ TEST(Page, EscapesWhatStrangersWrote) {
   PageFacts facts;
   facts.vkey = "<script>alert";
   facts.damage = "a & \"b\"";
-  const std::string page =
-      whole_page("<script>alert", map_body(Json(JsonObject{}), facts), facts);
+  const std::string page = whole_page("<script>alert", map_body(Json(JsonObject{}), facts), facts);
   EXPECT_EQ(page.find("<script>alert"), std::string::npos);
   EXPECT_THAT(page, HasSubstr("<title>&lt;script&gt;alert"));
   EXPECT_THAT(page, HasSubstr("a &amp; &quot;b&quot;"));
