@@ -1,0 +1,319 @@
+#include "bench/attacks/experiment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <utility>
+
+#include "base/check.h"
+#include "exact/outer_step.h"
+#include "sim/attacks/vectors.h"
+
+namespace harambee::attack_bench {
+namespace {
+
+using attacks::Vectors;
+using exact::Codec;
+using exact::Delta;
+
+constexpr std::uint32_t kSkewPercent = 95;
+// Of twenty peers ten have sources, five headers, three prose and two Python.
+constexpr std::size_t kDomainOf[20] = {1, 2, 1, 0, 1, 2, 1, 3, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 3};
+
+Decimal decimal(double value) { return {std::llround(value * 1e9)}; }
+
+struct Peer {
+  trainer::AdamW optimizer;
+  Vector residual;
+  Diet diet;
+};
+
+// A message: its bytes and what reads them.
+struct Message {
+  Bytes blob;
+  bool honest = true;
+};
+
+class Run {
+ public:
+  Run(const Cell& cell, const Plan& plan, const Vector& start, Learner& learner)
+      : cell_(cell),
+        plan_(plan),
+        learner_(learner),
+        up_{Codec::Kind::sign, plan.keep, decimal(0.95)},
+        down_{Codec::Kind::sign, plan.down_keep, decimal(1)},
+        report_(learner.held_out_rows(plan.report_rows, plan.digest("report"))),
+        theta_(start),
+        residual_(start.size()) {
+    colluders_ = cell.attack == nullptr ? 0 : plan.peers * cell.percent / 100;
+    // Who colludes is drawn, so that no domain is theirs.
+    std::vector<std::size_t> order(plan.peers);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    Rng rng(plan.digest("who"));
+    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
+    for (const std::size_t i : order) {
+      const Diet diet{kDomainOf[i % 20], cell.skewed ? kSkewPercent : 0};
+      peers_.push_back({learner.optimizer(), Vector(start.size()), diet});
+    }
+  }
+
+  Outcome run() {
+    outcome_.first_loss = outcome_.worst_loss = learner_.loss(theta_, report_);
+    for (round_ = 0; round_ < plan_.rounds; ++round_) {
+      play_round();
+      const bool look = round_ + 1 == plan_.rounds || round_ % 4 == 3;
+      if (!look) continue;
+      const double loss = learner_.loss(theta_, report_);
+      // A model that says nothing finite any more counts as guessing worse than chance.
+      outcome_.last_loss = std::isfinite(loss) ? std::min(loss, 99.0) : 99.0;
+      outcome_.worst_loss = std::max(outcome_.worst_loss, outcome_.last_loss);
+    }
+    if (pairs_ > 0) outcome_.honest_exclusive /= static_cast<double>(pairs_);
+    return outcome_;
+  }
+
+ private:
+  // Honest training of peer p, on poisoned text if the attack says so.
+  Vector work_of(std::size_t p, attacks::Poison poison) {
+    Peer& peer = peers_[p];
+    const Vector trained =
+        learner_.train(theta_, peer.optimizer, peer.diet, plan_.steps, plan_.batch, poison,
+                       plan_.digest("rows", round_, p), plan_.learning_rate);
+    exact::accumulate(peer.residual, up_.feedback, theta_, trained);
+    return peer.residual;
+  }
+
+  Bytes encoded(std::span<float> values) const {
+    Result<Bytes> blob = exact::encode(up_, kBase, values);
+    return blob ? *std::move(blob) : Bytes{};  // not finite: nothing that anybody would take
+  }
+
+  Delta parsed(const Bytes& blob) const {
+    return Delta::parse(blob, theta_.size(), up_, kBase).value();
+  }
+
+  void play_round() {
+    gate_ = learner_.held_out_rows(plan_.gate_rows, plan_.digest("gate", round_));
+    verdicts_.clear();
+    before_.clear();
+    std::vector<Message> messages;
+    for (std::size_t p = colluders_; p < peers_.size(); ++p) {
+      (void)work_of(p, nullptr);
+      messages.push_back({encoded(peers_[p].residual), true});
+    }
+    std::vector<Delta> honest;
+    for (const Message& message : messages) honest.push_back(parsed(message.blob));
+    note_honest(honest);
+    for (Bytes& blob : collude(honest)) messages.push_back({std::move(blob), false});
+    // In an order of the log that nobody chose.
+    Rng rng(plan_.digest("order", round_));
+    for (std::size_t i = messages.size(); i > 1; --i) {
+      std::swap(messages[i - 1], messages[rng.below(i)]);
+    }
+    step(messages, theta_, residual_, update_, &outcome_);
+  }
+
+  std::vector<Bytes> collude(std::span<const Delta> honest) {
+    std::vector<Bytes> out;
+    if (colluders_ == 0) return out;
+    const attacks::Attack& attack = *cell_.attack;
+    Vectors own(colluders_);
+    if (attack.trains || attack.send == nullptr) {
+      for (std::size_t p = 0; p < colluders_; ++p) own[p] = work_of(p, attack.poison);
+    }
+    if (attack.send == nullptr) {
+      for (std::size_t p = 0; p < colluders_; ++p) out.push_back(encoded(peers_[p].residual));
+      return out;
+    }
+    Vectors vectors;
+    for (const Delta& delta : honest) vectors.push_back(decode(delta));
+    const Vector mean = attacks::mean(vectors);
+    Rng rng(plan_.digest("attack", round_));
+    attacks::Scene scene;
+    scene.honest = vectors, scene.own = own, scene.last = last_, scene.mean = mean;
+    scene.round = round_, scene.seed = plan_.digest("run"), scene.rng = &rng;
+    scene.keep = plan_.keep;
+    const auto rows = learner_.held_out_rows(plan_.gate_rows, plan_.digest("theirs", round_));
+    const double before = learner_.loss(theta_, rows);
+    scene.gain = [&](const Vector& values) { return their_gain(values, honest, rows, before); };
+    scene.loss_after = [&](const Vectors& sent) { return their_loss(sent, honest, rows); };
+    Vectors sent = attack.send(scene);
+    HARAMBEE_CHECK(sent.size() == colluders_);
+    for (const Vector& one : sent) {
+      Vector values = one;
+      out.push_back(encoded(values));
+    }
+    if (last_.empty()) last_ = std::move(sent);
+    return out;
+  }
+
+  double their_gain(Vector values, std::span<const Delta> honest, std::span<const Token> rows,
+                    double before) {
+    const Bytes blob = encoded(values);
+    if (blob.empty()) return -1;
+    std::vector<exact::SquaredNorm> norms;
+    for (const Delta& delta : honest) norms.push_back(delta.squared_norm());
+    const Delta delta = parsed(blob);
+    return before - learner_.loss(tried(delta, exact::median(norms)), rows);
+  }
+
+  // Works on copies of everything.
+  double their_loss(const Vectors& sent, std::span<const Delta> honest,
+                    std::span<const Token> rows) {
+    std::vector<Message> messages;
+    for (const Delta& delta : honest) {
+      messages.push_back({Bytes(delta.blob().begin(), delta.blob().end()), true});
+    }
+    for (Vector one : sent) messages.push_back({encoded(one), false});
+    Vector theta = theta_, residual = residual_;
+    Bytes update = update_;
+    step(messages, theta, residual, update, nullptr);
+    return learner_.loss(theta, rows);
+  }
+
+  // The weights on which the gate measures a contribution.
+  Vector tried(const Delta& delta, const exact::SquaredNorm& median) const {
+    Vector weights = theta_;
+    const double clip = exact::clip(delta.squared_norm(), median);
+    exact::add_scaled(delta, static_cast<float>(-(plan_.gate_step * clip)), weights);
+    return weights;
+  }
+
+  bool passes(const Delta& delta, const exact::SquaredNorm& median,
+              const std::vector<double>& before) {
+    // Measured once a round, also for colluders who try what the gate will say.
+    const double clip = exact::clip(delta.squared_norm(), median);
+    const auto key = std::pair(sha256(delta.blob()), clip);
+    if (const auto known = verdicts_.find(key); known != verdicts_.end()) return known->second;
+    return verdicts_[key] = measure(delta, median, before);
+  }
+
+  bool measure(const Delta& delta, const exact::SquaredNorm& median,
+               const std::vector<double>& before) {
+    const std::vector<double> after = learner_.losses(tried(delta, median), gate_);
+    double gain = 0, worst = 0;
+    for (std::size_t d = 0; d < after.size(); ++d) {
+      gain += before[d] - after[d];
+      worst = std::min(worst, before[d] - after[d]);
+    }
+    const double guard = cell_.defence->guard;
+    return gain > 0 && (guard == 0 || worst >= -guard);
+  }
+
+  // From what was sent to new weights, as validators and the coordinator do it.
+  void step(const std::vector<Message>& messages, Vector& theta, Vector& residual, Bytes& update,
+            Outcome* outcome) {
+    const Defence& defence = *cell_.defence;
+    std::vector<Delta> deltas;
+    std::vector<bool> honest;
+    for (const Message& message : messages) {
+      if (outcome) ++(message.honest ? outcome->honest_sent : outcome->colluding_sent);
+      if (message.blob.empty()) continue;
+      deltas.push_back(parsed(message.blob));
+      honest.push_back(message.honest);
+    }
+    std::vector<exact::SquaredNorm> norms;
+    for (const Delta& delta : deltas) norms.push_back(delta.squared_norm());
+    const std::vector<std::string> verdict = exact::norm_verdicts(norms, defence.rule.norm_max);
+    const exact::SquaredNorm median = exact::median(norms);
+    if (defence.gate && before_.empty()) before_ = learner_.losses(theta_, gate_);
+    const std::vector<double>& before = before_;
+    std::vector<Delta> accepted;
+    std::vector<bool> accepted_honest;
+    for (std::size_t i = 0; i < deltas.size(); ++i) {
+      if (!verdict[i].empty()) continue;
+      if (defence.gate && !passes(deltas[i], median, before)) continue;
+      accepted.push_back(deltas[i]);
+      accepted_honest.push_back(honest[i]);
+    }
+    if (outcome) note_accepted(accepted, accepted_honest, *outcome);
+    if (accepted.empty()) return;
+    finish(accepted, theta, residual, update);
+  }
+
+  void finish(std::span<const Delta> accepted, Vector& theta, Vector& residual, Bytes& update) {
+    const Defence& defence = *cell_.defence;
+    std::vector<Delta> before;
+    if (!update.empty()) {
+      before.push_back(Delta::parse(update, theta.size(), down_, kBase).value());
+    }
+    const Delta* previous = before.empty() ? nullptr : &before[0];
+    const exact::RobustRound round{
+        .deltas = accepted, .previous = previous, .seed = plan_.digest("chunks", round_)};
+    const Decimal rate = decimal(plan_.outer_rate);
+    exact::RunNumbers numbers{std::move(theta), std::move(residual)};
+    Bytes made;
+    if (defence.combine != nullptr) {
+      Vector u(numbers.weights.size());
+      HARAMBEE_CHECK(defence.combine(round, u).ok());
+      for (std::size_t i = 0; i < u.size(); ++i) numbers.residual[i] += u[i];
+      made = exact::encode(down_, kBase, numbers.residual).value();
+      const Delta delta = Delta::parse(made, u.size(), down_, kBase).value();
+      exact::apply_update(delta, rate, numbers.weights);
+    } else {
+      const exact::Weights weights = exact::robust_weights(defence.rule, round).value();
+      made = exact::close_round(down_, rate, kBase, accepted, weights, previous, numbers).value();
+    }
+    theta = std::move(numbers.weights), residual = std::move(numbers.residual);
+    update = std::move(made);
+  }
+
+  void note_honest(std::span<const Delta> honest) {
+    const Digest seed = plan_.digest("chunks", round_);
+    const Decimal all = decimal(1);
+    const exact::Gram gram = exact::Gram::make(honest, nullptr, all, seed).value();
+    for (std::size_t i = 0; i < honest.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        const double cosine =
+            gram.value(i, j) / std::sqrt(gram.value(i, i) * gram.value(j, j) + 1e-300);
+        outcome_.honest_cosine = std::max(outcome_.honest_cosine, cosine);
+      }
+    }
+    std::vector<std::uint32_t> alone(honest.size());
+    std::iota(alone.begin(), alone.end(), 0u);
+    const std::vector<std::uint32_t> shares =
+        exact::exclusive_shares(honest, alone, all, seed).value();
+    for (const std::uint32_t share : shares) {
+      outcome_.honest_exclusive += share * 0x1p-30;
+      ++pairs_;
+    }
+  }
+
+  void note_accepted(std::span<const Delta> accepted, const std::vector<bool>& honest,
+                     Outcome& outcome) {
+    if (accepted.empty()) return;
+    const std::vector<std::uint32_t> group =
+        exact::find_groups(cell_.defence->rule, accepted, plan_.digest("chunks", round_)).value();
+    std::vector<int> size(group.size());
+    for (const std::uint32_t first : group) ++size[first];
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      ++(honest[i] ? outcome.honest_taken : outcome.colluding_taken);
+      if (size[group[i]] > 1) ++(honest[i] ? outcome.honest_grouped : outcome.colluding_grouped);
+    }
+  }
+
+  inline static const Digest kBase{};
+  const Cell& cell_;
+  const Plan& plan_;
+  Learner& learner_;
+  Codec up_, down_;
+  std::vector<Token> report_, gate_;
+  Vector theta_, residual_;
+  Bytes update_;
+  std::vector<double> before_;                          // the gate's losses of this round's base
+  std::map<std::pair<Digest, double>, bool> verdicts_;  // by contribution and clip
+  Vectors last_;
+  std::vector<Peer> peers_;  // the colluders first
+  std::size_t colluders_ = 0;
+  std::uint64_t round_ = 0, pairs_ = 0;
+  Outcome outcome_;
+};
+
+}  // namespace
+
+Outcome run_cell(const Cell& cell, const Plan& plan, const Vector& start, Learner& learner) {
+  return Run(cell, plan, start, learner).run();
+}
+
+}  // namespace harambee::attack_bench
