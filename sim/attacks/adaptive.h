@@ -16,7 +16,8 @@ Vectors chunk_mix(const Scene& scene);
 // loss after the step of the run's own rule (byzfl's Opt variants).
 Vectors line_search(const Scene& scene);
 // Everybody pulls too hard in the right direction: 0.65 of norm M along μ, the rest the colluder's
-// own work. The gate sees a gain, no pair is similar enough to be a group, and the sum overshoots.
+// own work. The gate sees a gain and the sum overshoots. Before encoding no pair is similar enough
+// to be a group; keeping the largest values brings them closer together, and groups see them.
 Vectors overshoot(const Scene& scene);
 
 }  // namespace harambee::attacks
