@@ -112,7 +112,7 @@ std::uint32_t Aggregate::sum_up(std::span<const float> out) {
   HARAMBEE_CHECK(!done());
   const std::uint32_t length = container::chunk_length(parameters_, chunk_++);
   HARAMBEE_CHECK(out.size() >= length);
-  Delta::Cursor::add_next(cursors_, factor_, sums_->of);
+  Delta::Cursor::add_next(cursors_, factor_, sums_->of, out.first(length));
   return length;
 }
 

@@ -126,8 +126,9 @@ class Delta {
     // The next chunk of many deltas of one length, added up: sums[place] ← sums[place] +
     // factors[i] · value for every value of cursor i. Reads several deltas at once, which is
     // several times faster than next(). The sums must fit; all cursors must be at the same chunk.
+    // `soon`, which may be empty, is what the caller will write next; it is only fetched.
     static void add_next(std::span<Cursor> cursors, std::span<const std::int64_t> factors,
-                         std::span<std::int64_t> sums);
+                         std::span<std::int64_t> sums, std::span<const float> soon);
 
    private:
     void add_dense(std::int64_t factor, std::span<std::int64_t> sums);

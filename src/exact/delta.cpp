@@ -239,13 +239,14 @@ void Delta::Cursor::next(Chunk& out) {
 }
 
 void Delta::Cursor::add_next(std::span<Cursor> cursors, std::span<const std::int64_t> factors,
-                             std::span<std::int64_t> sums) {
+                             std::span<std::int64_t> sums, std::span<const float> soon) {
   HARAMBEE_CHECK(cursors.size() == factors.size());
   std::array<rice::Lane, rice::kLanesMax> lanes;
   std::array<Cursor*, rice::kLanesMax> reader;
   std::size_t used = 0;
   const auto add_lanes = [&] {
-    rice::add_values(std::span(lanes).first(used), sums.data());
+    rice::add_values(std::span(lanes).first(used), sums.data(), soon);
+    soon = {};
     for (std::size_t i = 0; i < used; ++i) {
       HARAMBEE_CHECK(!lanes[i].outside);  // parse() has read the same bytes
       reader[i]->bit_ = lanes[i].position;

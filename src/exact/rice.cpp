@@ -142,15 +142,22 @@ HWY_INLINE void AddGroup(Running& r, Lane& lane, std::int64_t* sums) {
   r.left -= kLaneGroup;
 }
 
-void AddValues(std::span<Lane> lanes, std::int64_t* HWY_RESTRICT sums) {
+void AddValues(std::span<Lane> lanes, std::int64_t* HWY_RESTRICT sums,
+               std::span<const float> soon) {
   Running running[kLanesMax];
   std::uint32_t groups = 0;
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     running[i] = Start(lanes[i]);
     groups = std::max(groups, lanes[i].count / kLaneGroup);
   }
+  constexpr std::size_t kLine = 16;  // floats
+  const std::size_t turns = groups * lanes.size();
+  const std::size_t step = turns == 0 ? 0 : (soon.size() / kLine + turns - 1) / turns * kLine;
   for (std::uint32_t g = 0; g < groups; ++g) {
     for (std::size_t i = 0; i < lanes.size(); ++i) {
+      const std::size_t fetched = std::min(step, soon.size());
+      for (std::size_t j = 0; j < fetched; j += kLine) __builtin_prefetch(soon.data() + j, 1);
+      soon = soon.subspan(fetched);
       if (HWY_LIKELY(running[i].left >= kLaneGroup)) AddGroup(running[i], lanes[i], sums);
     }
   }
@@ -170,9 +177,9 @@ namespace harambee::exact::rice {
 HWY_EXPORT(ReadValues);
 HWY_EXPORT(AddValues);
 
-void add_values(std::span<Lane> lanes, std::int64_t* sums) {
+void add_values(std::span<Lane> lanes, std::int64_t* sums, std::span<const float> soon) {
   HARAMBEE_CHECK(lanes.size() <= kLanesMax);
-  HWY_DYNAMIC_DISPATCH(AddValues)(lanes, sums);
+  HWY_DYNAMIC_DISPATCH(AddValues)(lanes, sums, soon);
 }
 
 Read read_values(View stream, std::uint64_t position, const Form& form, std::uint32_t count,

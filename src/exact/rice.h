@@ -43,7 +43,9 @@ inline constexpr std::size_t kLanesMax = 16;
 // sums[place] ← sums[place] + weight · value for every value of every lane. Lanes are independent,
 // so the processor reads several of them at once: one alone is a chain of bit positions.
 // All have the same length; sums holds that many. At most kLanesMax lanes (a bug otherwise).
-void add_values(std::span<Lane> lanes, std::int64_t* sums);
+// `soon` is memory that the caller will write next: codes are read at the speed of the processor,
+// so it can come from afar meanwhile. It is not touched.
+void add_values(std::span<Lane> lanes, std::int64_t* sums, std::span<const float> soon);
 
 namespace reference {
 void add_values(std::span<Lane> lanes, std::int64_t* sums);

@@ -285,7 +285,7 @@ TEST(Delta, CursorsAddUpWhatEachReads) {
   Delta::Chunk chunk;
   for (std::uint64_t c = 0; c < deltas[0].chunks(); ++c) {
     std::vector<std::int64_t> sums(kChunk), want(kChunk);
-    Delta::Cursor::add_next(together, factors, sums);
+    Delta::Cursor::add_next(together, factors, sums, {});
     for (std::size_t i = 0; i < alone.size(); ++i) {
       alone[i].next(chunk);
       for (std::uint32_t j = 0; j < chunk.size; ++j) {
