@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "fold/assignment.h"
 #include "fold/close_fold.h"
+#include "fold/cohort.h"
 #include "fold/judge.h"
 
 namespace harambee::fold {
@@ -32,8 +33,19 @@ Objection chain_objection(const char* what, const StateStep& step,
          ", but the author's last contribution ended in " + last->hex();
 }
 
-Objection contribution_objection(const RunState& run, const Member* member, const KeyId& author,
+// Why there is no place for this member; members that the round waits for have theirs reserved.
+Objection place_objection(const RunState& run, const Member& member, std::int64_t now_ms) {
+  if (run.left_out(member.key) && !run.open_to_all(now_ms)) {
+    return "the author was not drawn for this round: it has " +
+           std::to_string(run.round.cohort.size()) + " places";
+  }
+  if (run.has_place(member, now_ms)) return std::nullopt;
+  return "the round is full: " + std::to_string(run.places()) + " contributions";
+}
+
+Objection contribution_objection(const RunState& run, const Member* member, const Context& context,
                                  const Contribution& act) {
+  const KeyId& author = context.author;
   if (!member) return "the author has not joined this run";
   if (member->excluded) return "the author is excluded: " + *member->excluded;
   if (member->left) return "the author has left this run";
@@ -52,10 +64,7 @@ Objection contribution_objection(const RunState& run, const Member* member, cons
   if (Objection objection = chain_objection("opt", act.optimizer, member->optimizer)) {
     return objection;
   }
-  if (run.round.contributions.size() >= kContributionsPerRoundMax) {
-    return "the round is full: " + std::to_string(kContributionsPerRoundMax) + " contributions";
-  }
-  return std::nullopt;
+  return place_objection(run, *member, context.now_ms);
 }
 
 Objection score_objection(const RunState& run, const KeyId& author, const Score& act) {
@@ -84,6 +93,7 @@ void open_round(RunState& run, std::int64_t number, const Context& context) {
   run.round.number = number;
   run.round.opened_index = context.place.index;
   run.round.opened_ms = context.now_ms;
+  run.round.cohort = draw_cohort(run, context.place.id);
   for (const auto& [key, member] : run.members) {
     if (run.expects(member)) ++run.round.waiting_for;
   }
@@ -159,7 +169,7 @@ Objection take(RunState& run, const Context& context, const Leave&) {
 Objection take(RunState& run, const Context& context, Contribution act) {
   const auto it = run.members.find(context.author);
   Member* member = it == run.members.end() ? nullptr : &it->second;
-  if (Objection objection = contribution_objection(run, member, context.author, act)) {
+  if (Objection objection = contribution_objection(run, member, context, act)) {
     return objection;
   }
   if (run.expects(*member)) --run.round.waiting_for;

@@ -53,8 +53,29 @@ bool RunState::is_validator(const KeyId& key) const {
   return std::find(validators.begin(), validators.end(), key) != validators.end();
 }
 
+bool RunState::left_out(const KeyId& key) const {
+  return !round.cohort.empty() && !std::ranges::binary_search(round.cohort, key);
+}
+
+bool RunState::open_to_all(std::int64_t now_ms) const {
+  return phase == Phase::commit && now_ms >= round.opened_ms + recipe.commit_ms;
+}
+
+std::size_t RunState::places() const {
+  return recipe.judge.cohort == 0 ? kContributionsPerRoundMax
+                                  : static_cast<std::size_t>(recipe.judge.cohort);
+}
+
+bool RunState::has_place(const Member& member, std::int64_t now_ms) const {
+  const bool drawn = !round.cohort.empty() && !left_out(member.key);
+  const bool kept = !open_to_all(now_ms) && !expects(member) && !drawn;
+  const std::int64_t reserved = kept ? round.waiting_for : 0;
+  return round.contributions.size() + static_cast<std::size_t>(reserved) < places();
+}
+
 bool RunState::expects(const Member& member) const {
-  return member.active() && !member.missed && member.joined.index < round.opened_index;
+  return member.active() && !member.missed && member.joined.index < round.opened_index &&
+         !left_out(member.key);
 }
 
 const ClosedRound* RunState::last_update(std::int64_t before_round) const {
@@ -91,6 +112,10 @@ bool RunState::tick_would_advance(std::int64_t now_ms) const {
     return 2 * round.scores.size() > validators.size() && now_ms >= *deadline_ms();
   }
   return false;
+}
+
+bool RunState::tick_would_open(std::int64_t now_ms, std::int64_t log_ms) const {
+  return !round.cohort.empty() && open_to_all(now_ms) && !open_to_all(log_ms);
 }
 
 const RunState* LogState::run(const RecordId& id) const { return find(runs, id); }

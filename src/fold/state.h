@@ -106,6 +106,7 @@ struct RoundState {
   // Expected members (RunState::expects) that have neither committed nor left. Counted at the
   // opening and kept, so that a tick costs nothing however many members there are.
   std::int64_t waiting_for = 0;
+  std::vector<KeyId> cohort;  // who was drawn to commit, ascending; empty: everybody may
   std::vector<Committed> contributions;
   std::vector<Scored> scores;
 };
@@ -186,11 +187,23 @@ struct RunState {
   [[nodiscard]] const Committed* contribution_of(const KeyId& author) const;  // in the open round
   [[nodiscard]] const Scored* score_of(const KeyId& validator) const;         // in the open round
   [[nodiscard]] bool is_validator(const KeyId& key) const;
-  // Whether the open round waits for this member: joined before it opened, active, and did not
-  // miss the previous round it was expected in. Meaningful in the commit phase.
+  // Whether a drawn cohort leaves this key out of the open round.
+  [[nodiscard]] bool left_out(const KeyId& key) const;
+  // Whether the open round has waited past its deadline for too few: whoever comes may commit then.
+  [[nodiscard]] bool open_to_all(std::int64_t now_ms) const;
+  // Contributions that a round takes.
+  [[nodiscard]] std::size_t places() const;
+  // Whether one of them is free for this member now: until the deadline, those of expected members
+  // that have not contributed are kept for them, except from the drawn.
+  [[nodiscard]] bool has_place(const Member& member, std::int64_t now_ms) const;
+  // Whether the open round waits for this member: joined before it opened, drawn if there was a
+  // draw, active, and did not miss the previous round it was expected in. Meaningful in the commit
+  // phase.
   [[nodiscard]] bool expects(const Member& member) const;
   // Whether a tick that says `now_ms` would end the commit or the score phase.
   [[nodiscard]] bool tick_would_advance(std::int64_t now_ms) const;
+  // Whether such a tick would let in those whom the cohort's draw left out; `log_ms`: log time now.
+  [[nodiscard]] bool tick_would_open(std::int64_t now_ms, std::int64_t log_ms) const;
   // The newest closed round before this one that made an update; null if none did.
   [[nodiscard]] const ClosedRound* last_update(std::int64_t before_round) const;
   // The first log time at which the current phase can end by its deadline; none if it has none.

@@ -16,6 +16,7 @@ const char* standing(const RunState& run, const Member& member) {
   if (run.phase == Phase::commit && run.contribution_of(member.key)) return "committed";
   if (member.missed) return "missed";
   if (run.phase == Phase::commit && run.expects(member)) return "expected";
+  if (run.phase == Phase::commit && run.left_out(member.key)) return "not drawn";
   return "active";
 }
 

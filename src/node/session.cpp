@@ -97,7 +97,8 @@ std::int64_t Session::log_time_ms() {
 }
 
 Result<bool> Session::follow_as_timekeeper() {
-  if (run().tick_would_advance(log_time_ms())) {
+  const std::int64_t now_ms = log_time_ms();
+  if (run().tick_would_advance(now_ms) || run().tick_would_open(now_ms, state().now_ms())) {
     // One was asked for too early, or is on its way.
     return follow(std::min(options_.poll_ms, std::max(state().tick_ms, kTickWaitMs)));
   }

@@ -14,7 +14,7 @@ bool tick_is_wanted(const fold::LogState& log, const fold::RunState& run, const 
     const std::int64_t since_ms = facts.now_ms - *facts.asked_ms;
     if (since_ms >= 0 && since_ms < log.tick_ms) return false;
   }
-  return run.tick_would_advance(facts.now_ms);
+  return run.tick_would_advance(facts.now_ms) || run.tick_would_open(facts.now_ms, log.now_ms());
 }
 
 }  // namespace harambee::role

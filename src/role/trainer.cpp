@@ -23,10 +23,15 @@ Action train(const fold::RunState& run, const fold::Member& member) {
   return action;
 }
 
-Action in_commit(const fold::RunState& run, const fold::Member& member, const TrainerFacts& facts) {
+Action in_commit(const fold::LogState& log, const fold::RunState& run, const fold::Member& member,
+                 const TrainerFacts& facts) {
   if (run.contribution_of(member.key)) return Wait{"committed; waiting for the others"};
   if (facts.attempted_round == run.round.number) return Wait{"contribution sent"};
-  if (run.round.contributions.size() >= fold::kContributionsPerRoundMax) {
+  if (run.left_out(member.key) && !run.open_to_all(log.now_ms())) {
+    return Wait{std::to_string(run.round.cohort.size()) +
+                " members were drawn for this round, not this one; waiting for the next"};
+  }
+  if (!run.has_place(member, log.now_ms())) {
     return Wait{"this round is full; waiting for the next"};
   }
   return train(run, member);
@@ -58,7 +63,7 @@ Action decide_trainer(const fold::LogState& log, const fold::RunState& run, cons
     case fold::Phase::waiting_start:
       return Wait{"the maintainer has not started the run"};
     case fold::Phase::commit:
-      return in_commit(run, *member, facts);
+      return in_commit(log, run, *member, facts);
     case fold::Phase::score:
       return in_score(run, me, facts);
     case fold::Phase::closing:

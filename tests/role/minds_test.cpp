@@ -111,12 +111,43 @@ TEST_F(Minds, ATrainerRevealsItsBlobInTheScorePhaseOnly) {
 
 TEST_F(Minds, ATrainerDoesNotTrainForAFullRound) {
   to_commit();
-  for (std::size_t i = 0; i < fold::kContributionsPerRoundMax; ++i) {
+  for (std::size_t i = 0; i < swarm.run().places(); ++i) {
     const std::string who = "many " + std::to_string(i);
     swarm.join(who);
     swarm.contribute(who);
   }
-  EXPECT_TRUE(is<trainer::Wait>(t("t1")));
+  swarm.join({"late"});
+  EXPECT_TRUE(is<trainer::Wait>(t("late")));
+  EXPECT_TRUE(is<trainer::Train>(t("t1")));  // the round waits for it: its place is kept
+  swarm.tick_after(swarm.run().recipe.commit_ms);
+  EXPECT_EQ(swarm.run().phase, fold::Phase::score);
+}
+
+TEST_F(Minds, ATrainerThatWasNotDrawnWaitsUntilTheDeadline) {
+  fold::Recipe recipe = fold::testing::small_recipe();
+  recipe.judge.cohort = 3;
+  Swarm crowd({"v1"}, recipe);
+  for (int i = 0; i < 9; ++i) crowd.join("p" + std::to_string(i));
+  crowd.start();
+  std::string left_out;
+  int training = 0;
+  for (int i = 0; i < 9; ++i) {
+    const std::string who = "p" + std::to_string(i);
+    const trainer::Action action = decide_trainer(crowd.state, crowd.run(), crowd.id(who), {});
+    training += is<trainer::Train>(action) ? 1 : 0;
+    if (!is<trainer::Wait>(action)) continue;
+    EXPECT_EQ(std::get<trainer::Wait>(action).why,
+              "3 members were drawn for this round, not this one; waiting for the next");
+    left_out = who;
+  }
+  EXPECT_EQ(training, 3);
+  // Nobody came: the timekeepers let the log know that it is late, and then everybody may.
+  const std::int64_t deadline = *crowd.run().deadline_ms();
+  EXPECT_FALSE(tick_is_wanted(crowd.state, crowd.run(), {.now_ms = deadline - 1}));
+  EXPECT_TRUE(tick_is_wanted(crowd.state, crowd.run(), {.now_ms = deadline}));
+  crowd.tick(deadline);
+  EXPECT_FALSE(tick_is_wanted(crowd.state, crowd.run(), {.now_ms = deadline + 5000}));
+  EXPECT_TRUE(is<trainer::Train>(decide_trainer(crowd.state, crowd.run(), crowd.id(left_out), {})));
 }
 
 TEST_F(Minds, ATrainerThatLeftJoinsAgain) {
