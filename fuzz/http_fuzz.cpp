@@ -45,6 +45,11 @@ class World {
     hub::HubOptions hub_options;
     hub_options.vkey = "fuzz.example/log+key";
     hub_options.free_bytes_min = 0;
+    folder_ = std::make_unique<hub::LogFolder>(*sequencer_);
+    folder_->catch_up();
+    hub_options.folder = folder_.get();
+    hub_options.hugging_face.weights_shelf = computed_.get();
+    hub_options.hugging_face.clock = &clock_;
     hub_ = hub::make_hub(hub_options, *sequencer_, *order_, *shelf_, *blobs_, [this] {
       const std::lock_guard lock(mutex_);
       ++wakes_;
@@ -78,7 +83,9 @@ class World {
   std::unique_ptr<hub::Shelf> shelf_ = store::make_memory_shelf();
   std::unique_ptr<hub::BlobShelf> blobs_ = store::make_memory_blobs();
   StoppedClock clock_;
+  std::unique_ptr<hub::BlobShelf> computed_ = store::make_memory_blobs();
   std::unique_ptr<hub::Sequencer> sequencer_;
+  std::unique_ptr<hub::LogFolder> folder_;
   std::mutex mutex_;
   std::condition_variable woken_;
   int wakes_ = 0;

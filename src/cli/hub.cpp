@@ -63,6 +63,7 @@ Exit hub(const HubVerbOptions& options, Ui& ui) {
   service.port = endpoint->port;
   service.origin = options.origin;
   service.tick_ms = options.tick_ms;
+  service.owner_bytes_max = static_cast<std::uint64_t>(options.upload_gb) << 30;
   service.make_weights = [&options](const fold::RunState& run, std::int64_t round) {
     return make_weights(options.data, run, round);
   };

@@ -63,6 +63,7 @@ struct AllOptions {
   ConformanceOptions conformance;
   DemoOptions demo;
   DoctorOptions doctor;
+  TokenOptions token;
   ShellOptions shell;
   SimulateOptions simulate;
 };
@@ -121,6 +122,35 @@ void wire_doctor(CLI::App& app, AllOptions& all, Chosen& chosen) {
   choose(verb, chosen, all.doctor, all.doctor.common.json, doctor);
 }
 
+void wire_token(CLI::App& app, AllOptions& all, Chosen& chosen) {
+  TokenOptions& o = all.token;
+  CLI::App* token = app.add_subcommand("token", "Let Hugging Face tools write in your name");
+  token->require_subcommand(1);
+  struct TokenVerb {
+    const char* name;
+    const char* help;
+    Exit (*run)(const TokenOptions&, Ui&);
+  };
+  for (const TokenVerb& one : {TokenVerb{"new", "Make a token", token_new},
+                               TokenVerb{"list", "Show your tokens", token_list},
+                               TokenVerb{"revoke", "Take a token back", token_revoke}}) {
+    CLI::App* verb = token->add_subcommand(one.name, one.help);
+    verb->add_option("--hub", o.hub, "http://host:port")->required();
+    if (one.run == token_new) {
+      verb->add_option("--namespace", o.space, "Your repositories will be NAMESPACE/…");
+      verb->add_option("--name", o.name, "What you will know it by (default: token)");
+    }
+    if (one.run == token_revoke) {
+      verb->add_option("TOKEN", o.token, "The token, or the first digits of its id")->required();
+    }
+    verb->add_option("--key", o.common.key,
+                     "Your key file (default: ~/.config/harambee/key.pem, made on first use)");
+    add_dir(verb, o.common);
+    add_json(verb, o.common.json);
+    choose(verb, chosen, o, o.common.json, one.run);
+  }
+}
+
 void wire_key(CLI::App& app, AllOptions& all, Chosen& chosen) {
   CLI::App* key = app.add_subcommand("key", "Make or show a key");
   key->require_subcommand(1);
@@ -145,6 +175,9 @@ void wire_hub(CLI::App& app, AllOptions& all, Chosen& chosen) {
   verb->add_option("--origin", all.hub.origin, "Name of a new log, e.g. example.org/harambee");
   verb->add_option("--tick-ms", all.hub.tick_ms, "Shortest log time between ticks")
       ->check(CLI::Range(10, 3'600'000));
+  verb->add_option("--upload-gb", all.hub.upload_gb,
+                   "What each owner of tokens may upload, in GiB (default: 64; 0: nothing)")
+      ->check(CLI::Range(0, 1 << 20));
   add_json(verb, all.hub.json);
   choose(verb, chosen, all.hub, all.hub.json, hub);
 }
@@ -335,6 +368,7 @@ Exit run(int argc, char** argv) {
   Chosen chosen;
   wire_rest(app, all, chosen);
   wire_key(app, all, chosen);
+  wire_token(app, all, chosen);
   wire_hub(app, all, chosen);
   wire_recipe(app, all, chosen);
   wire_run(app, all, chosen);

@@ -30,11 +30,23 @@ struct KeyOptions {
 [[nodiscard]] Exit key_new(const KeyOptions& options, Ui& ui);
 [[nodiscard]] Exit key_show(const KeyOptions& options, Ui& ui);
 
+struct TokenOptions {
+  std::string hub;
+  std::string space;           // the namespace; empty: the one that the key has
+  std::string name = "token";  // for the owner
+  std::string token;           // revoke: the token, or the first digits of its id
+  Common common;
+};
+[[nodiscard]] Exit token_new(const TokenOptions& options, Ui& ui);
+[[nodiscard]] Exit token_list(const TokenOptions& options, Ui& ui);
+[[nodiscard]] Exit token_revoke(const TokenOptions& options, Ui& ui);
+
 struct HubVerbOptions {
   std::string data;
   std::string listen = "127.0.0.1:8080";
   std::string origin;  // empty: harambee.local/<first 8 digits of the key id>
   std::int64_t tick_ms = 1000;
+  std::int64_t upload_gb = 64;  // that one owner of tokens may keep; 0: none
   bool json = false;
 };
 [[nodiscard]] Exit hub(const HubVerbOptions& options, Ui& ui);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "fold/repos.h"
 #include "fold/run_fold.h"
 
 namespace harambee::fold {
@@ -117,6 +118,8 @@ Objection apply_to_log(LogState& state, const Context& context, const Payload& p
     const Result<Identity> act = parse_identity(payload);
     return act ? Objection() : act.error().message;
   }
+  // Another fold's (fold/repos.h): of no consequence to runs.
+  if (is_repo_kind(kind)) return std::nullopt;
   return "this kind is not known here, or must name its run";
 }
 

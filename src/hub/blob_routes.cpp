@@ -307,12 +307,17 @@ HttpResponse BlobRoutes::upload_state(std::string_view name) {
   return with(offset_answer(200, size.value_or(part)), "Cache-Control", "no-store");
 }
 
+namespace {
+
+BodyPlan refuse(HttpResponse response) {
+  BodyPlan plan;
+  plan.refusal = std::move(response);
+  return plan;
+}
+
+}  // namespace
+
 BodyPlan BlobRoutes::plan_put(std::string_view name, const HttpRequest& head) {
-  const auto refuse = [](HttpResponse response) {
-    BodyPlan plan;
-    plan.refusal = std::move(response);
-    return plan;
-  };
   const auto digest = Digest::from_hex(name);
   if (!digest) {
     return refuse(HttpResponse::error(400, "a blob's name is 64 lower-case hex digits"));
@@ -336,8 +341,21 @@ BodyPlan BlobRoutes::plan_put(std::string_view name, const HttpRequest& head) {
     return refuse(
         HttpResponse::error(404, "no logged record names a blob of this digest and size"));
   }
+  return take(*digest, range);
+}
+
+BodyPlan BlobRoutes::plan_wanted(const Digest& digest, std::uint64_t size,
+                                 const HttpRequest& head) {
+  if (!head.content_length) return refuse(HttpResponse::error(411, "Content-Length is needed"));
+  if (*head.content_length != size) {
+    return refuse(HttpResponse::error(400, "Content-Length must be " + std::to_string(size)));
+  }
+  return take(digest, {{0, size}, size});
+}
+
+BodyPlan BlobRoutes::take(const Digest& digest, const ContentRange& range) {
   BodyPlan plan;
-  if (state_->blobs.size(*digest)) {
+  if (state_->blobs.size(digest)) {
     if (range.range.count > kDiscardBytesMax) return refuse(HttpResponse::text(200, ""));
     plan.sink = std::make_shared<DiscardSink>();
     return plan;
@@ -347,14 +365,14 @@ BodyPlan BlobRoutes::plan_put(std::string_view name, const HttpRequest& head) {
     return refuse(HttpResponse::error(503, "the hub's disk is nearly full; try later"));
   }
   const bool whole = range.range.count == range.total;
-  const auto lane = state_->begin(*digest, !whole);
+  const auto lane = state_->begin(digest, !whole);
   if (!lane) {
     return refuse(with(HttpResponse::error(409, "another upload of this blob is under way"),
                        "Retry-After", "1"));
   }
   // From here the sink's claim gives the lane back.
-  auto sink = std::make_shared<UploadSink<State>>(state_, *digest, *lane, range);
-  const std::uint64_t there = state_->blobs.upload_offset(*digest);
+  auto sink = std::make_shared<UploadSink<State>>(state_, digest, *lane, range);
+  const std::uint64_t there = state_->blobs.upload_offset(digest);
   if (range.range.first != 0 && range.range.first != there) {
     return refuse(
         with(HttpResponse::error(409, "the upload continues at byte " + std::to_string(there)),

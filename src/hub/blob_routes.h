@@ -51,8 +51,13 @@ class BlobRoutes {
   [[nodiscard]] HttpResponse get(std::string_view name, const HttpRequest& request);
   [[nodiscard]] HttpResponse upload_state(std::string_view name);
   [[nodiscard]] BodyPlan plan_put(std::string_view name, const HttpRequest& head);
+  // The same for bytes that are wanted though no record names them yet: all `size` of them at once.
+  [[nodiscard]] BodyPlan plan_wanted(const Digest& digest, std::uint64_t size,
+                                     const HttpRequest& head);
 
  private:
+  [[nodiscard]] BodyPlan take(const Digest& digest, const ContentRange& range);
+
   struct State;
   std::shared_ptr<State> state_;
 };

@@ -102,6 +102,10 @@ fold::Outcome fold_entry(Folded& folded, const Record& record) {
   const Stage before = run ? stage(*run) : Stage();
   fold::Outcome outcome = fold::apply(folded.state, folded.size(), record);
   if (outcome.effect == fold::Effect::corrupt) return outcome;
+  if (fold::is_repo_kind(payload.kind)) {
+    outcome =
+        fold::apply(folded.repos, {folded.size() - 1, record.id()}, folded.state.now_ms(), payload);
+  }
   if (run) note_run_record(folded, *payload.run, before);
   if (payload.kind == "run" && folded.state.run(record.id())) note_opened(folded, record.id());
   remember(folded, record, outcome.reason);

@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "fold/apply.h"
+#include "fold/repos.h"
 #include "fold/state.h"
 #include "record/record.h"
 
@@ -58,6 +59,7 @@ inline constexpr std::size_t kActivityKept = 256;
 
 struct Folded {
   fold::LogState state;
+  fold::Repos repos;
   std::vector<RecordId> run_order;  // by log index
   std::map<RecordId, RunNotes> runs;
   std::deque<Activity> activity;  // the newest kActivityKept, ticks left out

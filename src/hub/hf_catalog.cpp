@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "format/tree.h"
 #include "hub/hf_runs.h"
 #include "hub/hf_text.h"
 
@@ -12,6 +13,10 @@ constexpr std::size_t kTreesKept = 64;
 
 bool ends_with_name(std::string_view text, std::string_view head, std::string_view name) {
   return text.size() == head.size() + name.size() && text.starts_with(head) && text.ends_with(name);
+}
+
+fold::RepoType repo_type(HfType type) {
+  return type == HfType::model ? fold::RepoType::model : fold::RepoType::dataset;
 }
 
 const RecordId* named(const std::vector<std::pair<std::string, RecordId>>& refs,
@@ -78,7 +83,11 @@ HfFile large_file(std::string path, const Digest& digest, std::uint64_t size) {
 
 std::optional<HfRepo> HfCatalog::find(const HfName& name) const {
   return log_.read([&](const Folded& log) -> std::optional<HfRepo> {
-    if (name.space != kRunsSpace) return std::nullopt;
+    if (name.space != kRunsSpace) {
+      const fold::Repo* repo = log.repos.find(repo_type(name.type), name.id());
+      if (repo == nullptr) return std::nullopt;
+      return uploaded_repo(*repo);
+    }
     const fold::RunState* run = log.state.run_named(name.name);
     if (run == nullptr) return std::nullopt;
     return run_repo(log, *run, name.type, HfExtent::all_commits);
@@ -91,11 +100,14 @@ std::vector<HfRepo> HfCatalog::list(HfType type) const {
     for (const RecordId& id : log.run_order) {
       all.push_back(run_repo(log, *log.state.run(id), type, HfExtent::newest_commit));
     }
+    for (const auto& [key, repo] : log.repos.repos) {
+      if (key.first == repo_type(type)) all.push_back(uploaded_repo(repo));
+    }
     return all;
   });
 }
 
-Result<HfTree> HfCatalog::make_tree(const HfRepo& repo, const HfCommit& commit) const {
+Result<HfTree> HfCatalog::run_tree(const HfRepo& repo, const HfCommit& commit) const {
   // The manifest is read outside the lock: it is a file.
   std::optional<Digest> manifest;
   Result<HfTree> tree = fail(ErrorCode::not_found, "no such repository");
@@ -116,6 +128,38 @@ Result<HfTree> HfCatalog::make_tree(const HfRepo& repo, const HfCommit& commit) 
     if (run != nullptr) tree = run_data_tree(log, *run, commit, *bytes);
   });
   return tree;
+}
+
+Result<HfTree> HfCatalog::uploaded_tree(const HfRepo& repo, const HfCommit& commit) const {
+  HfTree tree;
+  tree.commit = commit;
+  std::optional<BlobRef> manifest;
+  log_.read([&](const Folded& log) {
+    const fold::Repo* found = log.repos.find(repo_type(repo.name.type), repo.name.id());
+    if (found == nullptr) return;
+    for (const fold::RepoRevision& revision : found->revisions) {
+      if (revision.place.id == commit.record) manifest = revision.tree;
+    }
+  });
+  if (!manifest) return tree;  // the repository's own record: no files yet
+  auto bytes = blobs_.get(manifest->digest);
+  if (!bytes) return wrap(bytes.error(), "the revision's tree manifest");
+  auto files = format::parse_tree(*bytes);
+  if (!files) return files.error();
+  for (format::TreeFile& from : *files) {
+    HfFile file;
+    file.path = std::move(from.path);
+    file.size = from.size;
+    file.digest = from.digest;
+    file.git_oid = std::move(from.git_oid);
+    file.lfs = from.lfs;
+    tree.files.push_back(std::move(file));
+  }
+  return tree;
+}
+
+Result<HfTree> HfCatalog::make_tree(const HfRepo& repo, const HfCommit& commit) const {
+  return repo.name.space == kRunsSpace ? run_tree(repo, commit) : uploaded_tree(repo, commit);
 }
 
 Result<std::shared_ptr<const HfTree>> HfCatalog::tree(const HfRepo& repo, const HfCommit& commit) {

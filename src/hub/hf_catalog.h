@@ -1,4 +1,5 @@
-// Runs as Hugging Face tools see them: repositories with commits and files (spec/huggingface.md).
+// Runs and uploads as Hugging Face tools see them: repositories with commits and files
+// (spec/huggingface.md).
 // Every run is the model repository runs/<name>, whose revisions are its rounds, and the data set
 // runs/<name>, which is its data manifest.
 #pragma once
@@ -99,6 +100,8 @@ class HfCatalog {
 
  private:
   [[nodiscard]] Result<HfTree> make_tree(const HfRepo& repo, const HfCommit& commit) const;
+  [[nodiscard]] Result<HfTree> run_tree(const HfRepo& repo, const HfCommit& commit) const;
+  [[nodiscard]] Result<HfTree> uploaded_tree(const HfRepo& repo, const HfCommit& commit) const;
 
   const LogFolder& log_;
   BlobShelf& blobs_;

@@ -149,7 +149,9 @@ HttpResponse HfRoutes::commits(const HfTarget& target) {
 HttpResponse HfRoutes::repo(const HttpRequest& request, const HfTarget& target) {
   const bool reading = request.method == "GET" || request.method == "HEAD";
   if (request.method == "POST" && target.verb == "paths-info") return paths_info(request, target);
-  if (!reading) return hf_error(501, "", "this hub cannot do that yet");
+  if (!reading) {
+    return hf_error(501, "", "this hub has no " + target.verb + "; it takes commits to main");
+  }
   if (target.verb.empty()) return info(request, target, "main");
   if (target.verb == "revision" && !target.rest.empty()) {
     return info(request, target, joined(target.rest, 0));
@@ -183,6 +185,7 @@ HttpResponse HfRoutes::file(const HttpRequest& request, const HfTarget& target) 
 std::optional<BodyPlan> HfRoutes::plan(const HttpRequest& head) {
   const auto target = parse_hf_target(head.path());
   if (!target) return std::nullopt;
+  if (auto theirs = writer_.plan(head, *target)) return theirs;
   BodyPlan plan;
   plan.bytes_max = kPathsBodyBytesMax;
   return plan;
@@ -191,6 +194,7 @@ std::optional<BodyPlan> HfRoutes::plan(const HttpRequest& head) {
 std::optional<HttpResponse> HfRoutes::handle(const HttpRequest& request) {
   const auto target = parse_hf_target(request.path());
   if (!target) return std::nullopt;
+  if (auto written = writer_.handle(request, *target)) return written;
   switch (target->kind) {
     case HfTarget::Kind::list:
       return list(request, target->name.type);
@@ -200,7 +204,9 @@ std::optional<HttpResponse> HfRoutes::handle(const HttpRequest& request) {
       return file(request, *target);
     case HfTarget::Kind::lfs:
     case HfTarget::Kind::account:
-      return hf_error(501, "", "this hub takes no uploads yet");
+      return hf_error(501, "",
+                      "this hub cannot do that: repositories can be made and written, not "
+                      "moved or deleted");
     case HfTarget::Kind::unknown:
       break;
   }

@@ -6,6 +6,7 @@
 
 #include "hub/hf_catalog.h"
 #include "hub/hf_target.h"
+#include "hub/hf_writer.h"
 #include "hub/http.h"
 #include "hub/weights_cache.h"
 
@@ -14,8 +15,8 @@ namespace harambee::hub {
 // What it borrows outlives it. Called from the I/O thread.
 class HfRoutes {
  public:
-  HfRoutes(HfCatalog& catalog, BlobShelf& blobs, WeightsCache& weights)
-      : catalog_(catalog), blobs_(blobs), weights_(weights) {}
+  HfRoutes(HfCatalog& catalog, BlobShelf& blobs, WeightsCache& weights, HfWriter& writer)
+      : catalog_(catalog), blobs_(blobs), weights_(weights), writer_(writer) {}
 
   // None: the request is not for this API.
   [[nodiscard]] std::optional<BodyPlan> plan(const HttpRequest& head);
@@ -44,6 +45,7 @@ class HfRoutes {
   HfCatalog& catalog_;
   BlobShelf& blobs_;
   WeightsCache& weights_;
+  HfWriter& writer_;
 };
 
 }  // namespace harambee::hub

@@ -156,4 +156,23 @@ Result<HfTree> run_data_tree(const Folded& log, const fold::RunState& run, const
   return tree;
 }
 
+HfRepo uploaded_repo(const fold::Repo& from) {
+  const auto slash = from.id.find('/');
+  HfRepo repo;
+  repo.name = {from.type == fold::RepoType::model ? HfType::model : HfType::dataset,
+               from.id.substr(0, slash), from.id.substr(slash + 1)};
+  repo.author = repo.name.space;
+  repo.created_ms = from.made_ms;
+  repo.labels = {"harambee", "uploaded"};
+  repo.commits.push_back(commit_of(from.made.id, from.owner, from.made_ms, "initial commit"));
+  for (const fold::RepoRevision& revision : from.revisions) {
+    HfCommit commit = commit_of(revision.place.id, revision.author, revision.ms, revision.title);
+    commit.message = revision.message;
+    repo.commits.push_back(std::move(commit));
+  }
+  for (HfCommit& commit : repo.commits) commit.author = repo.name.space;
+  repo.branches.emplace_back("main", repo.commits.back().record);
+  return repo;
+}
+
 }  // namespace harambee::hub

@@ -1,4 +1,4 @@
-// A run as repositories. Only for hub/hf_*.cpp.
+// A run, or what was uploaded, as repositories. Only for hub/hf_*.cpp.
 #pragma once
 
 #include "hub/folded.h"
@@ -16,5 +16,7 @@ enum class HfExtent { newest_commit, all_commits };
 // `manifest`: the bytes of the run's data manifest.
 [[nodiscard]] Result<HfTree> run_data_tree(const Folded& log, const fold::RunState& run,
                                            const HfCommit& commit, View manifest);
+
+[[nodiscard]] HfRepo uploaded_repo(const fold::Repo& repo);
 
 }  // namespace harambee::hub

@@ -5,7 +5,6 @@
 namespace harambee::hub {
 namespace {
 
-constexpr std::size_t kNameBytesMax = 96;
 constexpr std::size_t kPartsMax = 64;
 
 // The decoded parts between slashes; none if one cannot be decoded or there are too many.
@@ -46,7 +45,8 @@ HfTarget api_target(const std::vector<std::string>& parts) {
     }
     return target;
   }
-  if (first == "whoami-v2" || first == "repos" || first == "validate-yaml") {
+  if (first == "whoami-v2" || first == "repos" || first == "validate-yaml" ||
+      first == "lfs-upload") {
     target.kind = HfTarget::Kind::account;
     target.verb = joined(parts, 1);
   }
@@ -83,19 +83,6 @@ std::optional<HfTarget> parse_hf_target(std::string_view path) {
   HfTarget target = api_target(*parts);
   if (target.kind == HfTarget::Kind::unknown && (*parts)[1] != "spaces") return std::nullopt;
   return target;
-}
-
-bool is_hf_name(std::string_view text) {
-  if (text.empty() || text.size() > kNameBytesMax || text.ends_with(".git")) return false;
-  const auto edge = [](char c) { return c == '-' || c == '.'; };
-  if (edge(text.front()) || edge(text.back())) return false;
-  if (text.find("--") != text.npos || text.find("..") != text.npos) return false;
-  for (const char c : text) {
-    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '_' || c == '.' || c == '-';
-    if (!good) return false;
-  }
-  return true;
 }
 
 std::string joined(const std::vector<std::string>& parts, std::size_t first) {

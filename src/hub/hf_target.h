@@ -28,9 +28,6 @@ struct HfTarget {
 // None: the path is none of this API's, or cannot be decoded.
 [[nodiscard]] std::optional<HfTarget> parse_hf_target(std::string_view path);
 
-// A part of a repository's name: 1 … 96 of [A-Za-z0-9_.-], no "--" and "..", not beginning or
-// ending with '-' or '.', not ending with ".git".
-[[nodiscard]] bool is_hf_name(std::string_view text);
 // The parts with '/' between them, from index `first`.
 [[nodiscard]] std::string joined(const std::vector<std::string>& parts, std::size_t first);
 

@@ -80,9 +80,11 @@ class Hub : public HttpHandler {
         order_(order),
         shelf_(shelf),
         blobs_({options_.blob_bytes_max, options_.free_bytes_min}, order, shelf, blobs, wake) {
-    if (options_.folder && options_.hugging_face.weights_shelf) {
+    const HuggingFaceOptions& theirs = options_.hugging_face;
+    if (options_.folder && theirs.weights_shelf && theirs.clock) {
       hugging_face_ =
-          std::make_unique<HuggingFace>(options_.hugging_face, *options_.folder, blobs, wake);
+          std::make_unique<HuggingFace>(options_.hugging_face, *options_.folder, sequencer, order,
+                                        blobs_, blobs, std::string(origin()), wake);
     }
     if (options_.folder) {
       dashboard_ = std::make_unique<Dashboard>(*options_.folder, sequencer, order, options_.vkey);

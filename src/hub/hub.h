@@ -22,7 +22,7 @@ struct HubOptions {
   std::int64_t wait_ms_max = 30'000;            // long poll
   std::uint64_t free_bytes_min = 256ull << 20;  // uploads are refused below it
   LogFolder* folder = nullptr;  // borrowed; without one there are no views of the log
-  // The Hugging Face API; needs the folder, and is not there without a shelf for weights.
+  // The Hugging Face API; not there without the folder, a shelf for weights, and a clock.
   HuggingFaceOptions hugging_face;
 };
 

@@ -145,6 +145,8 @@ Status run_hub(const HubServiceOptions& options, const std::atomic<bool>& stop,
   hub_options.folder = &folder;
   hub_options.hugging_face.weights_shelf = computed->get();
   hub_options.hugging_face.make_weights = options.make_weights;
+  hub_options.hugging_face.clock = &clock;
+  hub_options.hugging_face.uploads.owner_bytes_max = options.owner_bytes_max;
   hub_options.vkey = log::VerifierKey{*origin, log::NoteKeyType::ed25519, key->public_key()}.str();
   const auto handler = hub::make_hub(hub_options, **sequencer, **order, **shelf, **blobs, wake);
   HttpServerOptions listening;

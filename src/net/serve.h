@@ -22,6 +22,8 @@ struct HubServiceOptions {
   std::int64_t batch_ms = 20;
   // Computes weights of rounds without a checkpoint, for the Hugging Face API; may be empty.
   hub::MakeWeights make_weights;
+  // What one owner of tokens may keep here by Hugging Face uploads; 0: none are taken.
+  std::uint64_t owner_bytes_max = 64ull << 30;
   std::optional<SecretKey> key;  // none: key.pem in the data directory, made at birth
 };
 

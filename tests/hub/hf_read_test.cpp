@@ -204,13 +204,6 @@ TEST(HfTarget, DecodesPartsAfterSplitting) {
   EXPECT_EQ(parse_hf_target("/datasets/a/b.git/info/lfs/objects/batch")->name.id(), "a/b");
 }
 
-TEST(HfText, Names) {
-  for (const char* good : {"a", "bert-base", "A.b_c-9"}) EXPECT_TRUE(is_hf_name(good)) << good;
-  for (const char* bad : {"", "-a", "a-", ".a", "a..b", "a--b", "a.git", "a/b", "é"}) {
-    EXPECT_FALSE(is_hf_name(bad)) << bad;
-  }
-}
-
 TEST(HfText, PercentAndForms) {
   EXPECT_EQ(percent_decode("a%2Fb%20c"), "a/b c");
   EXPECT_EQ(percent_decode("%"), std::nullopt);

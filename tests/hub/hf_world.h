@@ -34,6 +34,7 @@ class HfWorld : public testing::Test {
     options.free_bytes_min = 0;
     options.folder = folder.get();
     options.hugging_face.weights_shelf = computed.get();
+    options.hugging_face.clock = &clock;
     options.hugging_face.make_weights = [this](const fold::RunState&, std::int64_t round) {
       const std::lock_guard lock(mutex);
       ++weights_made;
@@ -75,8 +76,9 @@ class HfWorld : public testing::Test {
         response = *std::move(next);
         continue;
       }
+      // What it waits for is a thread, or the batch that the next turn makes.
       lock.lock();
-      woken.wait(lock, [&] { return wakes > seen; });
+      woken.wait_for(lock, std::chrono::milliseconds(1), [&] { return wakes > seen; });
     }
     return response;
   }

@@ -1,0 +1,102 @@
+// Uploads of Hugging Face clients: accounts, new repositories, large files, commits. Each becomes a
+// record that is signed with the token's own key (spec/huggingface.md §3, §4).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/hash.h"
+#include "base/sign.h"
+#include "hub/blob_routes.h"
+#include "hub/hf_catalog.h"
+#include "hub/hf_requests.h"
+#include "hub/hf_target.h"
+#include "hub/http.h"
+#include "hub/order.h"
+#include "hub/sequencer.h"
+#include "hub/upload_links.h"
+#include "port/clock.h"
+
+namespace harambee::hub {
+
+struct HfWriterLimits {
+  std::uint64_t commit_bytes_max = 192u << 20;  // of one request
+  unsigned commits_at_once = 4;                 // requests whose bodies are held in memory
+  std::uint64_t regular_bytes_max = 64u << 20;  // larger files are uploaded on their own
+  std::uint64_t regular_sum_max = 128u << 20;   // of one preupload request
+  std::uint64_t owner_bytes_max = 64ull << 30;  // all that one owner may keep here
+  std::uint64_t file_bytes_max = 64ull << 30;
+  std::int64_t link_ms = 24LL * 3600 * 1000;  // how long an upload may take to begin
+  std::size_t staged_max = 100'000;           // uploads remembered against the quota
+};
+
+// What a token says of who sends it.
+struct HfAccount {
+  SecretKey key;  // the token's
+  KeyId owner;
+  std::string space;
+  std::string token_name;
+  std::uint64_t bytes = 0;  // that the owner's revisions have brought
+};
+
+class HfWriter {
+ public:
+  struct Parts {
+    HfCatalog& catalog;
+    const LogFolder& log;
+    Sequencer& sequencer;
+    Order& order;
+    BlobRoutes& blob_routes;
+    BlobShelf& blobs;
+    Clock& clock;
+    std::string origin;
+    std::function<void()> wake;
+  };
+  HfWriter(HfWriterLimits limits, Parts parts);
+  ~HfWriter();
+
+  // How the body of a request for `target` is taken; none: as for other requests.
+  [[nodiscard]] std::optional<BodyPlan> plan(const HttpRequest& head, const HfTarget& target);
+  // None: it is no request that writes.
+  [[nodiscard]] std::optional<HttpResponse> handle(const HttpRequest& request,
+                                                   const HfTarget& target);
+
+ private:
+  class CommitSink;
+  struct Worker;
+  using Account = std::variant<HfAccount, HttpResponse>;
+
+  [[nodiscard]] Account account(const HttpRequest& request) const;
+  [[nodiscard]] Account writer_of(const HttpRequest& request, const HfTarget& target) const;
+  [[nodiscard]] HttpResponse who(const HttpRequest& request) const;
+  [[nodiscard]] HttpResponse create(const HttpRequest& request);
+  [[nodiscard]] HttpResponse preupload(const HttpRequest& request, const HfTarget& target);
+  [[nodiscard]] HttpResponse batch(const HttpRequest& request, const HfTarget& target);
+  [[nodiscard]] JsonObject batch_object(const HttpRequest& request, const HfAccount& account,
+                                        const HfLfsObject& object);
+  [[nodiscard]] BodyPlan plan_upload(const HttpRequest& head, const HfTarget& target);
+  [[nodiscard]] BodyPlan plan_commit(const HttpRequest& head, const HfTarget& target);
+  [[nodiscard]] HttpResponse commit(HfAccount account, const HfTarget& target, Bytes body,
+                                    std::string endpoint, std::shared_ptr<void> slot);
+  [[nodiscard]] HttpResponse when_logged(HfAccount account, Payload draft,
+                                         std::function<HttpResponse(const Receipt&)> answer);
+  [[nodiscard]] bool take_quota(const HfAccount& account, const HfLfsObject& object);
+
+  const HfWriterLimits limits_;
+  Parts parts_;
+  UploadLinks links_;
+  std::mutex mutex_;
+  std::map<KeyId, std::uint64_t> staged_;            // bytes that were allowed, not committed yet
+  std::set<std::pair<KeyId, Digest>> staged_files_;  // counted once each
+  std::shared_ptr<unsigned> commits_ = std::make_shared<unsigned>(0);  // bodies in memory
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace harambee::hub

@@ -1,0 +1,322 @@
+// What Hugging Face clients write: the requests of huggingface_hub 1.23, in its order.
+#include "base/encoding.h"
+#include "hub/hf_requests.h"
+#include "hub/hf_text.h"
+#include "hub/hf_token.h"
+#include "hub/hf_world.h"
+
+namespace harambee::hub {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+class HfWriteTest : public HfWorld {
+ protected:
+  void SetUp() override {
+    HfWorld::SetUp();
+    EXPECT_EQ(ask(request("POST", "/records", text(alice.introduce()))).status, 200);
+    grant(alice, token, "alice");
+  }
+  void grant(Person& owner, const std::string& text, const std::string& space) {
+    log_record(owner, filled(owner, fold::write(fold::GrantToken{token_key(text)->public_key(),
+                                                                 "laptop", space})));
+  }
+  Headers with_token(const std::string& text) { return {{"authorization", "Bearer " + text}}; }
+  HttpResponse send(const std::string& target, const json& body) {
+    return post(target, body.dump(), with_token(token));
+  }
+  void create(const std::string& name = "bert") {
+    EXPECT_EQ(send("/api/repos/create", {{"name", name}, {"organization", nullptr}}).status, 200);
+  }
+  HttpResponse commit(const std::string& lines, const std::string& id = "alice/bert") {
+    return post("/api/models/" + id + "/commit/main", lines, with_token(token));
+  }
+  static std::string header_line(const std::string& summary, const std::string& parent = "") {
+    json value = {{"summary", summary}, {"description", ""}};
+    if (!parent.empty()) value["parentCommit"] = parent;
+    return json{{"key", "header"}, {"value", value}}.dump() + "\n";
+  }
+  static std::string file_line(const std::string& path, std::string_view content) {
+    return json{{"key", "file"},
+                {"value",
+                 {{"content", base64(view(content))}, {"path", path}, {"encoding", "base64"}}}}
+               .dump() +
+           "\n";
+  }
+  static std::string large_line(const std::string& path, std::string_view content) {
+    return json{{"key", "lfsFile"},
+                {"value",
+                 {{"path", path},
+                  {"algo", "sha256"},
+                  {"oid", sha256(view(content)).hex()},
+                  {"size", content.size()}}}}
+               .dump() +
+           "\n";
+  }
+  json batch(std::string_view content, const std::string& id = "alice/bert") {
+    const auto answer =
+        send("/" + id + ".git/info/lfs/objects/batch",
+             {{"operation", "upload"},
+              {"transfers", {"basic", "multipart", "xet"}},
+              {"objects", {{{"oid", sha256(view(content)).hex()}, {"size", content.size()}}}},
+              {"hash_algo", "sha256"}});
+    EXPECT_EQ(answer.status, 200) << body(answer);
+    const json all = json::parse(body(answer));
+    EXPECT_EQ(all.at("transfer"), "basic");
+    return all.at("objects").at(0);
+  }
+  // The path and query of an upload's address.
+  static std::string upload_of(const json& object) {
+    const std::string href = object.at("actions").at("upload").at("href");
+    constexpr std::string_view host = "http://hub.test:8080";
+    EXPECT_TRUE(href.starts_with(host));
+    return href.substr(host.size());
+  }
+  std::string head() { return get_json("/api/models/alice/bert").at("sha"); }
+
+  Person alice{7};
+  std::string token = "hrb_" + std::string(64, '1');
+};
+
+TEST_F(HfWriteTest, SaysWhoATokenIs) {
+  const auto answer = get("/api/whoami-v2", with_token(token));
+  EXPECT_EQ(answer.status, 200);
+  const json me = json::parse(body(answer));
+  EXPECT_EQ(me.at("name"), "alice");
+  EXPECT_EQ(me.at("auth").at("accessToken").at("displayName"), "laptop");
+  for (const std::string& wrong : {"hrb_" + std::string(64, '2'), std::string("hf_abc")}) {
+    const auto no = get("/api/whoami-v2", with_token(wrong));
+    EXPECT_EQ(no.status, 401);
+    EXPECT_EQ(header(no, "X-Error-Message"), "Invalid credentials in Authorization header");
+  }
+  EXPECT_EQ(get("/api/whoami-v2").status, 401);
+}
+
+TEST_F(HfWriteTest, ARevokedTokenIsNone) {
+  create();
+  log_record(alice, filled(alice, fold::write(fold::RevokeToken{token_key(token)->id()})));
+  EXPECT_EQ(get("/api/whoami-v2", with_token(token)).status, 401);
+  EXPECT_EQ(commit(header_line("x") + file_line("a", "b")).status, 401);
+}
+
+TEST_F(HfWriteTest, MakesARepository) {
+  const auto made = send("/api/repos/create", {{"name", "bert"}});
+  EXPECT_EQ(made.status, 200);
+  EXPECT_EQ(json::parse(body(made)).at("url"), "http://hub.test:8080/alice/bert");
+  const auto again = send("/api/repos/create", {{"name", "bert"}});
+  EXPECT_EQ(again.status, 409);
+  EXPECT_TRUE(json::parse(body(again)).contains("url"));
+  EXPECT_EQ(get_json("/api/models/alice/bert").at("siblings").size(), 0u);
+  EXPECT_EQ(get_json("/api/models?author=alice").size(), 1u);
+  EXPECT_EQ(send("/api/repos/create", {{"name", "d"}, {"type", "dataset"}}).status, 200);
+  EXPECT_EQ(get_json("/api/datasets?author=alice").size(), 1u);
+}
+
+TEST_F(HfWriteTest, RefusesWhatIsNotTheTokens) {
+  EXPECT_EQ(send("/api/repos/create", {{"name", "bert"}, {"organization", "bob"}}).status, 403);
+  EXPECT_EQ(send("/api/repos/create", {{"name", "-bad-"}}).status, 400);
+  EXPECT_EQ(send("/api/repos/create", {{"name", "s"}, {"type", "space"}}).status, 400);
+  EXPECT_EQ(send("/api/repos/create", {{"name", "s"}, {"private", true}}).status, 400);
+  EXPECT_EQ(post("/api/repos/create", "{\"name\":\"x\"}").status, 401);
+  EXPECT_EQ(commit(header_line("x"), "runs/demo").status, 403);
+  EXPECT_EQ(commit(header_line("x"), "alice/nope").status, 404);
+  Person bob{8};
+  EXPECT_EQ(ask(request("POST", "/records", text(bob.introduce()))).status, 200);
+  const std::string bobs = "hrb_" + std::string(64, '3');
+  grant(bob, bobs, "alice");  // inert: the namespace is Alice's
+  EXPECT_EQ(get("/api/whoami-v2", with_token(bobs)).status, 401);
+  grant(bob, bobs, "bob");
+  create();
+  EXPECT_EQ(post("/api/models/alice/bert/commit/main", header_line("x") + file_line("a", "b"),
+                 with_token(bobs))
+                .status,
+            403);
+}
+
+TEST_F(HfWriteTest, ACommitBecomesASignedRecord) {
+  create();
+  const auto answer = commit(header_line("First") + file_line("README.md", "# hello\n") +
+                             file_line("sub/config.json", "{}"));
+  ASSERT_EQ(answer.status, 200) << body(answer);
+  const std::string oid = json::parse(body(answer)).at("commitOid");
+  EXPECT_EQ(head(), oid);
+  EXPECT_EQ(body(get("/alice/bert/resolve/main/README.md")), "# hello\n");
+  EXPECT_EQ(header(get("/alice/bert/resolve/" + oid + "/sub/config.json"), "ETag"),
+            "\"" + git_blob_oid(view("{}")) + "\"");
+  const json commits = get_json("/api/models/alice/bert/commits/main");
+  EXPECT_EQ(commits.at(0).at("title"), "First");
+  // Signed by the token's key, for its owner.
+  folder->read([&](const Folded& log) {
+    const fold::Repo* repo = log.repos.find(fold::RepoType::model, "alice/bert");
+    ASSERT_NE(repo, nullptr);
+    EXPECT_EQ(repo->owner, alice.key().id());
+    EXPECT_EQ(repo->revisions.at(0).author, token_key(token)->id());
+    EXPECT_EQ(repo->revisions.at(0).place.id.hex().substr(0, 40), oid);
+  });
+}
+
+TEST_F(HfWriteTest, CommitsApplyInOrderAndWhole) {
+  create();
+  ASSERT_EQ(
+      commit(header_line("1") + file_line("a/x", "1") + file_line("a/y", "2") + file_line("b", "3"))
+          .status,
+      200);
+  const std::string before = head();
+  // The last operation cannot be done: nothing is.
+  EXPECT_EQ(commit(header_line("2") + file_line("c", "4") +
+                   "{\"key\":\"deletedFile\",\"value\":{\"path\":\"nope\"}}\n")
+                .status,
+            422);
+  EXPECT_EQ(head(), before);
+  EXPECT_EQ(commit(header_line("3") + "{\"key\":\"deletedFolder\",\"value\":{\"path\":\"a/\"}}\n" +
+                   file_line("a", "now a file"))
+                .status,
+            200);
+  EXPECT_EQ(get_json("/api/models/alice/bert/tree/main?recursive=true").size(), 2u);
+  EXPECT_EQ(commit(header_line("4") + file_line("../evil", "x")).status, 400);
+  EXPECT_EQ(commit(header_line("5") + file_line("a/under-a-file", "x")).status, 400);
+  EXPECT_EQ(commit("{\"key\":\"copyFile\",\"value\":{\"path\":\"x\"}}\n").status, 400);
+  // The old revision is as it was.
+  EXPECT_EQ(get_json("/api/models/alice/bert/tree/" + before + "?recursive=true").size(), 4u);
+}
+
+TEST_F(HfWriteTest, ACommitThatChangesNothingIsNone) {
+  create();
+  ASSERT_EQ(commit(header_line("1") + file_line("a", "1")).status, 200);
+  const std::string before = head();
+  const auto again = commit(header_line("2") + file_line("a", "1"));
+  EXPECT_EQ(json::parse(body(again)).at("commitOid"), before);
+  EXPECT_EQ(get_json("/api/models/alice/bert/commits/main").size(), 2u);
+}
+
+TEST_F(HfWriteTest, AParentThatIsNotTheHeadIsRefused) {
+  create();
+  const std::string first = head();
+  ASSERT_EQ(commit(header_line("1", first) + file_line("a", "1")).status, 200);
+  EXPECT_EQ(commit(header_line("2", first) + file_line("a", "2")).status, 412);
+}
+
+TEST_F(HfWriteTest, LargeFilesGoOnTheirOwn) {
+  create();
+  const std::string content(3000, 'w');
+  EXPECT_EQ(commit(header_line("early") + large_line("model.safetensors", content)).status, 422);
+  const json object = batch(content);
+  HttpRequest put = request("PUT", upload_of(object), content);
+  EXPECT_EQ(ask(put).status, 201);
+  EXPECT_FALSE(batch(content).contains("actions"));  // it is there now
+  const auto answer = commit(header_line("weights") + large_line("model.safetensors", content));
+  ASSERT_EQ(answer.status, 200) << body(answer);
+  const json entry = get_json("/api/models/alice/bert/tree/main").at(0);
+  EXPECT_EQ(entry.at("lfs").at("oid"), sha256(view(content)).hex());
+  EXPECT_EQ(entry.at("oid"), git_blob_oid(view(lfs_pointer(sha256(view(content)), 3000))));
+  EXPECT_EQ(body(get("/alice/bert/resolve/main/model.safetensors")), content);
+}
+
+TEST_F(HfWriteTest, AnUploadNeedsItsAddressAndItsBytes) {
+  create();
+  const std::string content = "some weights";
+  const std::string target = upload_of(batch(content));
+  EXPECT_EQ(ask(request("PUT", target, "other weight")).status, 422);
+  EXPECT_EQ(ask(request("PUT", target, "short")).status, 400);
+  std::string forged = target;
+  forged.replace(forged.find("size=12"), 7, "size=99");
+  EXPECT_EQ(ask(request("PUT", forged, content)).status, 403);
+  clock.pass(25LL * 3600 * 1000);
+  EXPECT_EQ(ask(request("PUT", target, content)).status, 403);
+  EXPECT_EQ(ask(request("PUT", upload_of(batch(content)), content)).status, 201);
+}
+
+TEST_F(HfWriteTest, TellsHowFilesTravel) {
+  create();
+  ASSERT_EQ(commit(header_line("1") + file_line("a", "1")).status, 200);
+  const json answer =
+      json::parse(body(send("/api/models/alice/bert/preupload/main",
+                            {{"files",
+                              {{{"path", "a"}, {"size", 1}, {"sample", "MQ=="}},
+                               {{"path", "big"}, {"size", 200'000'000}, {"sample", ""}}}}})));
+  const json& files = answer.at("files");
+  EXPECT_EQ(files.at(0).at("uploadMode"), "regular");
+  EXPECT_EQ(files.at(0).at("oid"), git_blob_oid(view("1")));
+  EXPECT_EQ(files.at(0).at("shouldIgnore"), false);
+  EXPECT_EQ(files.at(1).at("uploadMode"), "lfs");
+  EXPECT_EQ(send("/api/models/alice/bert/preupload/dev", {{"files", json::array()}}).status, 501);
+}
+
+TEST_F(HfWriteTest, AnOwnerHasAQuota) {
+  options.hugging_face.uploads.owner_bytes_max = 100;
+  make_the_hub();
+  create();
+  EXPECT_TRUE(batch(std::string(60, 'a')).contains("actions"));
+  EXPECT_EQ(batch(std::string(60, 'b')).at("error").at("code"), 413);
+  EXPECT_TRUE(batch(std::string(60, 'a')).contains("actions"));  // the same again costs nothing
+  EXPECT_EQ(commit(header_line("1") + file_line("a", std::string(101, 'x'))).status, 413);
+  EXPECT_EQ(commit(header_line("1") + file_line("a", std::string(99, 'x'))).status, 200);
+  EXPECT_EQ(commit(header_line("2") + file_line("b", "two bytes")).status, 413);
+}
+
+TEST_F(HfWriteTest, RefusesHugeCommitsBeforeTheyCome) {
+  create();
+  HttpRequest huge = request("POST", "/api/models/alice/bert/commit/main", "", with_token(token));
+  huge.content_length = 1ull << 40;
+  EXPECT_EQ(ask(huge).status, 413);
+}
+
+TEST_F(HfWriteTest, ChecksCards) {
+  EXPECT_EQ(json::parse(body(post("/api/validate-yaml", "{\"content\":\"\"}"))).at("errors"),
+            json::array());
+}
+
+TEST_F(HfWriteTest, ManyCommitsOfOneTokenAllCount) {
+  create();
+  // Two that were sent at once: both wait for the log at the same time.
+  std::vector<HttpResponse> answers;
+  for (const char* path : {"a", "b"}) {
+    HttpRequest question = request("POST", "/api/models/alice/bert/commit/main",
+                                   header_line(path) + file_line(path, path), with_token(token));
+    BodyPlan plan = hub->plan(question);
+    ASSERT_TRUE(plan.sink);
+    ASSERT_TRUE(plan.sink->write(question.body).ok());
+    answers.push_back(plan.sink->finish());
+  }
+  // As the server asks them: in turns.
+  for (int left = 2; left > 0;) {
+    sequencer->run_batch();
+    folder->catch_up();
+    for (HttpResponse& answer : answers) {
+      const auto* wait = std::get_if<Wait>(&answer.body);
+      if (wait == nullptr) continue;
+      if (auto done = wait->again(false)) {
+        answer = *std::move(done);
+        EXPECT_EQ(answer.status, 200);
+        --left;
+      }
+    }
+  }
+  EXPECT_EQ(get_json("/api/models/alice/bert/tree/main").size(), 2u);
+}
+
+TEST(HfRequests, RefuseNonsense) {
+  for (const char* bad : {"", "[]", "{\"files\":1}", "{\"files\":[{\"path\":1,\"size\":2}]}",
+                          "{\"files\":[{\"path\":\"a\",\"size\":-1}]}", "\xff\xfe"}) {
+    EXPECT_FALSE(parse_preupload(view(bad))) << bad;
+  }
+  EXPECT_FALSE(parse_lfs_batch(view("{\"objects\":[{\"oid\":\"00\",\"size\":1}]}")));
+  EXPECT_FALSE(parse_commit(view("not json\n")));
+  EXPECT_FALSE(parse_commit(view("{\"key\":\"file\",\"value\":{\"path\":\"a\"}}\n")));
+  EXPECT_FALSE(
+      parse_commit(view("{\"key\":\"file\",\"value\":{\"path\":\"a\",\"content\":\"%%\"}}\n")));
+  EXPECT_FALSE(parse_create(view(std::string(100, '[') + std::string(100, ']'))));
+}
+
+TEST(HfToken, IsAKey) {
+  const std::string token = new_token();
+  EXPECT_EQ(token.size(), 68u);
+  EXPECT_EQ(token_key(token)->id(), token_key(token)->id());
+  EXPECT_NE(token_key(token)->id(), token_key(new_token())->id());
+  EXPECT_FALSE(token_key("hf_" + std::string(64, '1')));
+  EXPECT_FALSE(token_key("hrb_11"));
+}
+
+}  // namespace
+}  // namespace harambee::hub
