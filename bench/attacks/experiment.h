@@ -23,7 +23,7 @@ struct Outcome {
   double honest_exclusive = 0;  // mean share of honest mass on places of no other
 };
 
-// Deterministic: the same cell has the same outcome on every machine, whoever runs beside it.
+// Deterministic: the same cell has the same outcome, whoever runs beside it and on which processor.
 [[nodiscard]] Outcome run_cell(const Cell& cell, const Plan& plan, const Vector& start,
                                Learner& learner);
 

@@ -24,7 +24,7 @@ constexpr const char* kUsage =
     "                    [--fractions 0,10,25,40] [--data iid|skewed|both] [--threads N]\n"
     "                    [--rounds N] [--set NAME=VALUE] [--text REPOSITORY] [--list]\n"
     "Prints a table in Markdown (--json: one object) of final held-out losses against the plain\n"
-    "mean's without attackers. The same arguments give the same figures on every machine.\n"
+    "mean's without attackers. The figures do not depend on threads or processor.\n"
     "--quick: a few cells, and exit code 1 unless the full defence holds where the mean does "
     "not.\n";
 

@@ -15,45 +15,37 @@ namespace {
 using Integer = Gram::Integer;
 constexpr std::int64_t kBillion = 1'000'000'000;
 
-// One chunk of every contribution, sorted by place: who sends this parameter, and what.
-class ByPlace {
+// One chunk of every contribution by place: who sends this parameter, and what. A list for each
+// place, the latest sender first.
+class Senders {
  public:
   struct Entry {
+    std::uint32_t before;  // index of the entry before it at its place; kNone: the first
     std::uint32_t owner;
     std::int32_t value;
   };
+  static constexpr std::uint32_t kNone = 0xFFFF'FFFF;
 
-  ByPlace() : start_(kChunk + 1) {}
+  Senders() : last_(kChunk) {}
 
   void clear() {
-    place_.clear();
     entry_.clear();
-    std::ranges::fill(start_, 0);
+    std::ranges::fill(last_, kNone);
   }
-  // Owners must come in ascending order.
-  void add(std::uint32_t owner, const Delta::Chunk& chunk) {
-    for (std::uint32_t i = 0; i < chunk.size; ++i) {
-      place_.push_back(chunk.place[i]);
-      entry_.push_back({owner, chunk.value[i]});
-      ++start_[chunk.place[i] + 1];
-    }
+  void push(std::uint32_t place, std::uint32_t owner, std::int32_t value) {
+    const auto at = static_cast<std::uint32_t>(entry_.size());
+    entry_.push_back({last_[place], owner, value});
+    last_[place] = at;
   }
-  // After all add(); then at() may be asked.
-  void sort() {
-    std::partial_sum(start_.begin(), start_.end(), start_.begin());
-    sorted_.resize(entry_.size());
-    cursor_.assign(start_.begin(), start_.end());
-    for (std::size_t i = 0; i < entry_.size(); ++i) sorted_[cursor_[place_[i]]++] = entry_[i];
-  }
-  // Who sends a place, owners ascending.
-  [[nodiscard]] std::span<const Entry> at(std::uint32_t place) const {
-    return std::span(sorted_).subspan(start_[place], start_[place + 1] - start_[place]);
+  // Calls visit(entry) for each sender of a place.
+  template <typename Visit>
+  void at(std::uint32_t place, const Visit& visit) const {
+    for (std::uint32_t i = last_[place]; i != kNone; i = entry_[i].before) visit(entry_[i]);
   }
 
  private:
-  std::vector<std::uint32_t> start_, cursor_;
-  std::vector<std::uint16_t> place_;
-  std::vector<Entry> entry_, sorted_;
+  std::vector<std::uint32_t> last_;
+  std::vector<Entry> entry_;
 };
 
 // Walks all contributions side by side, and shows the chunks of a sample.
@@ -114,30 +106,54 @@ std::uint64_t square_sum(const Delta::Chunk& chunk) {
 // Schwarz no sum is greater than the largest sum of squares.
 class Sums {
  public:
-  explicit Sums(std::size_t points) : points_(points), low_(points * points) {}
+  explicit Sums(std::size_t points) : points_(points), low_(points * points), high_(low_.size()) {}
 
-  void reserve(std::uint64_t largest_square_sum, std::vector<Integer>& high) {
-    if (largest_square_sum > kRoom - used_) flush(high);
-    used_ += largest_square_sum;
+  void begin_chunk() {
+    senders_.clear();
+    chunk_used_ = 0;
   }
-  void add(std::span<const ByPlace::Entry> senders) {
-    for (std::size_t a = 0; a < senders.size(); ++a) {
-      std::int64_t* row = &low_[senders[a].owner * points_];
-      const std::int64_t value = senders[a].value;
-      for (std::size_t b = 0; b <= a; ++b) row[senders[b].owner] += value * senders[b].value;
+  // Points in ascending order.
+  void add(std::uint32_t point, const Delta::Chunk& chunk) {
+    const std::uint64_t squares = square_sum(chunk);
+    reserve(squares);
+    std::int64_t* row = &low_[point * points_];
+    row[point] += static_cast<std::int64_t>(squares);
+    for (std::uint32_t i = 0; i < chunk.size; ++i) {
+      const std::int64_t value = chunk.value[i];
+      senders_.at(chunk.place[i],
+                  [&](const Senders::Entry& other) { row[other.owner] += value * other.value; });
+      senders_.push(chunk.place[i], point, chunk.value[i]);
     }
   }
-  void flush(std::vector<Integer>& high) {
-    for (std::size_t i = 0; i < low_.size(); ++i) high[i] += low_[i];
-    std::ranges::fill(low_, 0);
-    used_ = 0;
+  [[nodiscard]] std::vector<Integer> finish() {
+    flush();
+    return std::move(high_);
   }
 
  private:
   static constexpr std::uint64_t kRoom = std::uint64_t{1} << 62;
+
+  // What this chunk can still add to any sum grows only with its largest sum of squares.
+  void reserve(std::uint64_t squares) {
+    if (squares <= chunk_used_) return;
+    if (squares - chunk_used_ > kRoom - used_) {
+      flush();
+      chunk_used_ = 0;
+    }
+    used_ += squares - chunk_used_;
+    chunk_used_ = squares;
+  }
+  void flush() {
+    for (std::size_t i = 0; i < low_.size(); ++i) high_[i] += low_[i];
+    std::ranges::fill(low_, 0);
+    used_ = 0;
+  }
+
   std::size_t points_;
   std::vector<std::int64_t> low_;
-  std::uint64_t used_ = 0;
+  std::vector<Integer> high_;
+  std::uint64_t used_ = 0, chunk_used_ = 0;
+  Senders senders_;
 };
 
 }  // namespace
@@ -166,23 +182,13 @@ Result<Gram> Gram::make(std::span<const Delta> deltas, const Delta* previous, co
   Gram out;
   for (const Delta& delta : deltas) out.exponent_.push_back(delta.exponent());
   if (previous != nullptr) out.exponent_.push_back(previous->exponent());
-  out.sum_.resize(out.size() * out.size());
   Walk walk(deltas, previous, share, seed);
   Sums sums(out.size());
-  ByPlace chunk;
-  for (;;) {
-    chunk.clear();
-    std::uint64_t largest = 0;
-    const bool more = walk.next([&](std::uint32_t point, const Delta::Chunk& decoded) {
-      chunk.add(point, decoded);
-      largest = std::max(largest, square_sum(decoded));
-    });
-    if (!more) break;
-    chunk.sort();
-    sums.reserve(largest, out.sum_);
-    for (std::uint32_t place = 0; place < kChunk; ++place) sums.add(chunk.at(place));
-  }
-  sums.flush(out.sum_);
+  do {
+    sums.begin_chunk();
+  } while (
+      walk.next([&](std::uint32_t point, const Delta::Chunk& chunk) { sums.add(point, chunk); }));
+  out.sum_ = sums.finish();
   return out;
 }
 
@@ -236,22 +242,27 @@ Result<std::vector<std::uint32_t>> exclusive_shares(std::span<const Delta> delta
   HARAMBEE_CHECK(group.size() == deltas.size());
   std::vector<uint128> all(deltas.size()), exclusive(deltas.size());
   Walk walk(deltas, nullptr, share, seed);
-  ByPlace chunk;
+  Senders senders;
   for (;;) {
-    chunk.clear();
-    if (!walk.next([&](std::uint32_t point, const Delta::Chunk& one) { chunk.add(point, one); })) {
-      break;
-    }
-    chunk.sort();
-    for (std::uint32_t place = 0; place < kChunk; ++place) {
-      const std::span<const ByPlace::Entry> senders = chunk.at(place);
-      const bool alone = std::ranges::all_of(
-          senders, [&](const auto& one) { return group[one.owner] == group[senders[0].owner]; });
-      for (const auto& [owner, value] : senders) {
-        const auto square = static_cast<std::uint64_t>(std::int64_t{value} * value);
-        all[owner] += square;
-        if (alone) exclusive[owner] += square;
+    senders.clear();
+    const bool more = walk.next([&](std::uint32_t point, const Delta::Chunk& chunk) {
+      for (std::uint32_t i = 0; i < chunk.size; ++i) {
+        senders.push(chunk.place[i], point, chunk.value[i]);
       }
+    });
+    if (!more) break;
+    for (std::uint32_t place = 0; place < kChunk; ++place) {
+      std::uint32_t someone = Senders::kNone;
+      bool alone = true;
+      senders.at(place, [&](const Senders::Entry& one) {
+        if (someone == Senders::kNone) someone = group[one.owner];
+        alone = alone && group[one.owner] == someone;
+      });
+      senders.at(place, [&](const Senders::Entry& one) {
+        const auto square = static_cast<std::uint64_t>(std::int64_t{one.value} * one.value);
+        all[one.owner] += square;
+        if (alone) exclusive[one.owner] += square;
+      });
     }
   }
   std::vector<std::uint32_t> out(deltas.size());
