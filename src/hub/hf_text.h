@@ -15,7 +15,7 @@
 
 namespace harambee::hub {
 
-// "%2F" → "/". None: a broken escape, or an escape of NUL.
+// "%2F" → "/". None: a broken escape, or a NUL, escaped or not.
 [[nodiscard]] std::optional<std::string> percent_decode(std::string_view text);
 // Everything but unreserved characters (RFC 3986 §2.3) and those in `keep`.
 [[nodiscard]] std::string percent_encode(std::string_view text, std::string_view keep = "");

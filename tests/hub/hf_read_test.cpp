@@ -209,6 +209,7 @@ TEST(HfText, PercentAndForms) {
   EXPECT_EQ(percent_decode("%"), std::nullopt);
   EXPECT_EQ(percent_decode("%0"), std::nullopt);
   EXPECT_EQ(percent_decode("%00"), std::nullopt);
+  EXPECT_EQ(percent_decode(std::string_view("a\0b", 3)), std::nullopt);
   EXPECT_EQ(percent_encode("a/b c~"), "a%2Fb%20c~");
   const FormFields fields = parse_form("a=1&b=x+y&a=%32&=3&c");
   EXPECT_THAT(values_of(fields, "a"), ElementsAre("1", "2"));
