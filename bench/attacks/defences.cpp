@@ -75,6 +75,7 @@ const RegisteredDefence kFull(
               "centered clipping: the default recipe",
      .gate = true,
      .guard = 0.05,
+     .thin = true,
      .rule = rule(Kind::centered, true),
      .place = 8});
 

@@ -229,10 +229,11 @@ class Run {
     }
     if (outcome) note_accepted(accepted, accepted_honest, *outcome);
     if (accepted.empty()) return;
-    finish(accepted, theta, residual, update);
+    finish(accepted, deltas.size(), theta, residual, update);
   }
 
-  void finish(std::span<const Delta> accepted, Vector& theta, Vector& residual, Bytes& update) {
+  void finish(std::span<const Delta> accepted, std::size_t well_formed, Vector& theta,
+              Vector& residual, Bytes& update) {
     const Defence& defence = *cell_.defence;
     std::vector<Delta> before;
     if (!update.empty()) {
@@ -240,7 +241,10 @@ class Run {
     }
     const Delta* previous = before.empty() ? nullptr : &before[0];
     const exact::RobustRound round{
-        .deltas = accepted, .previous = previous, .seed = plan_.digest("chunks", round_)};
+        .deltas = accepted,
+        .previous = previous,
+        .seed = plan_.digest("chunks", round_),
+        .possible = defence.thin ? well_formed * std::uint64_t{exact::kFullVote} : 0};
     const Decimal rate = decimal(plan_.outer_rate);
     exact::RunNumbers numbers{std::move(theta), std::move(residual)};
     Bytes made;

@@ -60,9 +60,14 @@ Status check(const RobustRule& rule, const RobustRound& round) {
   return ok();
 }
 
+// At least half of the votes that were possible: what the aggregate divides by is never less.
+double half_of_possible(const RobustRound& round) {
+  return 0.5 * (static_cast<double>(round.possible) * 0x1p-30);
+}
+
 // Clipping and votes in integers alone: "mean" and "clip".
 Weights vote_weights(bool clipped, std::span<const SquaredNorm> norms,
-                     std::span<const std::uint32_t> vote) {
+                     std::span<const std::uint32_t> vote, double divisor_min) {
   const SquaredNorm middle = median_of(norms, vote);
   std::vector<Real> factors(norms.size());
   std::uint64_t all = 0;
@@ -73,7 +78,8 @@ Weights vote_weights(bool clipped, std::span<const SquaredNorm> norms,
     factors[i] = product(clip, Real{vote[i], -30});
     factors[i].exponent += norms[i].exponent;
   }
-  return to_weights(factors, Real{}, all == 0 ? 1 : static_cast<double>(all) * 0x1p-30);
+  const double divisor = all == 0 ? 1 : static_cast<double>(all) * 0x1p-30;
+  return to_weights(factors, Real{}, std::max(divisor, divisor_min));
 }
 
 // Each group becomes one point: the mean of its clipped members by their votes.
@@ -239,7 +245,8 @@ Result<Weights> robust_weights(const RobustRule& rule, const RobustRound& round)
       if (!found) return found.error();
       group = *std::move(found);
     }
-    return vote_weights(rule.kind == Kind::clip, norms, votes(standing, group));
+    return vote_weights(rule.kind == Kind::clip, norms, votes(standing, group),
+                        half_of_possible(round));
   }
   const Delta* center = rule.kind == Kind::centered ? round.previous : nullptr;
   Result<Gram> gram = Gram::make(round.deltas, center, rule.sample, round.seed);
@@ -262,7 +269,9 @@ Result<Weights> robust_weights(const RobustRule& rule, const RobustRound& round)
     previous = to_real(chosen[grouped.points.count()]);
     previous.exponent += center->exponent();
   }
-  return to_weights(factors, previous, 1);
+  const double counted = grouped.points.total() * 0x1p-30;
+  const double shorter = counted > 0 ? half_of_possible(round) / counted : 1;
+  return to_weights(factors, previous, std::max(1.0, shorter));
 }
 
 }  // namespace harambee::exact

@@ -67,6 +67,10 @@ struct RobustRound {
   std::span<const std::uint32_t> group{};  // position of the group's first; empty: find them here
   const Delta* previous = nullptr;         // the update of the round before; null if there was none
   Digest seed{};                           // draws the sample of chunks
+  // Sum of the caps of all well-formed contributions, in units of 2^-30. If the votes are less than
+  // half of it, the step is made shorter in proportion: in a round whose gate refused most, the few
+  // that are left must not step for everybody. 0: the step is always the full mean.
+  std::uint64_t possible = 0;
 };
 
 // Each contribution's vote in units of 2^-30: a group has one, that of its member of highest

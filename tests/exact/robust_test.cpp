@@ -288,6 +288,23 @@ TEST(RobustWeights, StandingCapsWeigh) {
   }
 }
 
+// Three of ten passed: the mean of three would be a step for ten; 3 ÷ 5 of it is taken.
+TEST(RobustWeights, AThinRoundTakesAShorterStep) {
+  const Deltas all = written({{1, 0, 0}, {0, 1, 0}, {0, 0, 1}});
+  for (const Kind kind : {Kind::mean, Kind::clip, Kind::centered, Kind::neighbours}) {
+    RobustRule rule;
+    rule.kind = kind, rule.faulty = Decimal{0};
+    const auto made = [&](std::uint64_t possible) {
+      const RobustRound round{.deltas = all.deltas, .possible = possible * kFullVote};
+      return robust_weights(rule, round).value();
+    };
+    const Weights full = made(0), thin = made(10);
+    EXPECT_EQ(made(6), full) << name(kind);  // half passed
+    EXPECT_EQ(thin.weight, full.weight);
+    EXPECT_NEAR(full.divisor / thin.divisor, 0.6, 1e-9) << name(kind);
+  }
+}
+
 // Points on a line around the previous update at 1: 1, 1, 1 and 5. Distances 0, 0, 0, 4; the median
 // is 0, so the far one does not move the center at all.
 TEST(CenteredClipping, ByHandOnALine) {
