@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "hub/blob_routes.h"
 #include "hub/hub.h"
+#include "hub/log_folder.h"
 #include "net/http_reader.h"
 #include "net/http_text.h"
 #include "store/memory_blobs.h"
@@ -75,6 +76,12 @@ class World {
       lock.lock();
       woken_.wait(lock, [&] { return wakes_ > seen; });
     }
+    if (auto* stream = std::get_if<hub::Stream>(&response.body)) {
+      HARAMBEE_CHECK(!stream->next(false).empty());
+      HARAMBEE_CHECK(!stream->next(true).empty());
+    }
+    folder_->catch_up();  // ticks, and nothing else, have grown the log
+    HARAMBEE_CHECK(!folder_->trouble());
     return response;
   }
 

@@ -132,6 +132,11 @@ async function liveUpdate(page) {
 }
 
 async function finished(page) {
+  await page.waitForFunction(() => {
+    const bar = document.querySelector('.title progress');
+    return bar && bar.value * 2 >= bar.max;
+  }, null, { timeout: WAIT_MS });
+  await shoot(page, 'run');
   await page.locator('h1 .chip.done').waitFor({ timeout: WAIT_MS });
   assert.ok(await page.evaluate(() => globalThis.sameDocument), 'the page was loaded again');
   await axe(page, 'a run');
@@ -250,7 +255,6 @@ async function pictures(page) {
   await page.goto(`${hub}/runs/test`);
   await page.locator('.chart canvas').waitFor();
   await page.locator('.badge.ok').waitFor();
-  await shoot(page, 'run');
   await page.emulateMedia({ colorScheme: 'dark' });
   await shoot(page, 'run-dark');
 }

@@ -38,7 +38,7 @@ function Caught() {
 function Live() {
   const { live, at } = useLive();
   return (
-    <span class={live ? 'live on' : 'live'} role="status">
+    <span class={live ? 'stream on' : 'stream'} role="status">
       {live ? 'live' : 'not connected'}{at && <span class="sr">, {at.size} entries</span>}
     </span>
   );

@@ -79,6 +79,7 @@ class Trust {
       this.report = await this.withPage(report);
     }
     this.running = false;
+    if (!report.ok && !caught(report)) this.later(); // a bad connection: once more
     for (const listener of [...this.listeners]) listener();
   }
 

@@ -299,6 +299,23 @@ describe('what this browser remembers', () => {
     expect((await watch(liar, kept).check()).findings.at(-1)?.ok).toBe(false);
   });
 
+  test('damaged tiles are caught, but convict nobody', async () => {
+    const kept = new Kept();
+    const hub = hubWith(20);
+    await watch(hub, kept).check();
+    for (let i = 0; i < 10; i++) hub.say(1, `more ${i}`);
+    const damaged = async (path: string): Promise<Uint8Array> => {
+      const bytes = await hub.fetch(path);
+      return path.startsWith('tile/0') ? bytes.map((byte) => byte ^ 1) : bytes;
+    };
+    const report = await new Watch(damaged, kept, async () => hub.vkey).check();
+    expect(report.ok).toBe(false);
+    expect(report.findings.at(-1)?.sentence).toContain('does not prove');
+    expect(kept.memory?.proof).toBeUndefined();
+    expect(kept.memory?.size).toBe(20);
+    expect((await watch(hub, kept).check()).ok).toBe(true);
+  });
+
   test('an older state and another key are caught', async () => {
     const kept = new Kept();
     await watch(hubWith(20), kept).check();

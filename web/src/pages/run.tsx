@@ -233,7 +233,8 @@ function Stats(props: { view: RunView }) {
     <dl class="facts wide">
       <Fact name="held-out loss"><Reached run={view} /></Fact>
       <Fact name="rounds" note={format.phases[view.phase]}>{view.round} of {view.rounds}</Fact>
-      <Fact name="at work" note={`${format.count(view.members.total)} joined ever`}>{format.count(view.active)}</Fact>
+      <Fact name={view.phase === 'finished' ? 'stayed to the end' : 'at work'}
+            note={`${format.count(view.members.total)} joined ever`}>{format.count(view.active)}</Fact>
       <Fact name="model" note={`data ${format.short(view.data.digest)}`}>
         {format.compact(view.parameters)} parameters</Fact>
       <Fact name="tokens accepted">{format.compact(view.tokens)}</Fact>

@@ -51,6 +51,17 @@ async function proven(tiles: Tiles, from: number, fromRoot: Uint8Array, to: Chec
   return consistencyHolds(from, to.size, await tiles.consistency(from), fromRoot, to.root);
 }
 
+// A proof that does not hold convicts only a hub whose tiles are those of the root that it signed;
+// else the tiles are damaged, by whomever.
+async function convicts(tiles: Tiles, remembered: number, checkpoint: Checkpoint): Promise<boolean> {
+  if (remembered === checkpoint.size) return true; // two roots of one size
+  try {
+    return equal(await tiles.root(0, checkpoint.size), checkpoint.root);
+  } catch {
+    return false;
+  }
+}
+
 export class Watch {
   constructor(
     private readonly fetcher: Fetcher,
@@ -140,6 +151,11 @@ export class Watch {
     } catch (error) {
       add('consistency', false,
         `The proof that nothing was rewritten could not be fetched: ${(error as Error).message}`);
+      return false;
+    }
+    if (!holds && !(await convicts(tiles, memory.size, checkpoint))) {
+      add('consistency', false, `The hub does not prove that it kept the ${before} that this ` +
+        'browser has seen: the tree it serves is not the one it signed.');
       return false;
     }
     if (!holds) {
