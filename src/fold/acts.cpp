@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/encoding.h"
+#include "fold/act_frame.h"
 #include "fold/fields.h"
 #include "format/data.h"
 
@@ -15,69 +16,8 @@ namespace {
 // What a validator may find besides "ok" and "withheld": each goes on with a reason.
 constexpr std::string_view kFindings[] = {"malformed: ", "norm: "};
 
-enum class Belongs { to_log, to_run, to_round };
-
-// The members of a payload outside the body.
-Status check_frame(const Payload& payload, std::string_view kind, Belongs belongs) {
-  HARAMBEE_CHECK(payload.kind == kind);
-  if (payload.run.has_value() != (belongs != Belongs::to_log)) {
-    return invalid(payload.run ? "run: this kind belongs to no run" : "run: is missing");
-  }
-  if (payload.round.has_value() != (belongs == Belongs::to_round)) {
-    return invalid(payload.round ? "round: this kind belongs to no round" : "round: is missing");
-  }
-  return ok();
-}
-
-Status check_blobs(const Payload& payload, std::initializer_list<std::string_view> types) {
-  if (payload.blobs.size() != types.size()) {
-    return invalid("blobs: must be " + std::to_string(types.size()));
-  }
-  std::size_t i = 0;
-  for (const std::string_view type : types) {
-    const BlobRef& blob = payload.blobs[i];
-    if (blob.type != type) {
-      return invalid("blobs[" + std::to_string(i) + "].type: must be " + std::string(type));
-    }
-    if (blob.size == 0) return invalid("blobs[" + std::to_string(i) + "].size: must not be 0");
-    ++i;
-  }
-  return ok();
-}
-
-Status check(const Payload& payload, std::string_view kind, Belongs belongs,
-             std::initializer_list<std::string_view> blob_types) {
-  if (const Status status = check_frame(payload, kind, belongs); !status) return status;
-  return check_blobs(payload, blob_types);
-}
-
-Payload frame(std::string_view kind, JsonObject body) {
-  Payload payload;
-  payload.kind = kind;
-  payload.body = std::move(body);
-  return payload;
-}
-
-Payload frame(std::string_view kind, const Digest& run, JsonObject body) {
-  Payload payload = frame(kind, std::move(body));
-  payload.run = run;
-  return payload;
-}
-
-Payload frame(std::string_view kind, const Digest& run, std::int64_t round, JsonObject body) {
-  Payload payload = frame(kind, run, std::move(body));
-  payload.round = round;
-  return payload;
-}
-
 Json json_of(const std::optional<Digest>& digest) {
   return digest ? Json(digest->hex()) : Json(nullptr);
-}
-
-template <typename T>
-Result<T> finish(Fields& fields, T&& act) {
-  if (const Status status = fields.finish(); !status) return status.error();
-  return std::forward<T>(act);
 }
 
 // A pair [first, second] under `key`, or null with the refusal noted.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "fold/audit_fold.h"
 #include "fold/repos.h"
 #include "fold/run_fold.h"
 
@@ -79,7 +80,10 @@ void apply_tick(LogState& state, Context context, const Payload& payload) {
     if (!root) root = state.frontier.root();
     return *root;
   };
-  for (auto& [id, run] : state.runs) tick(run, context, log_root);
+  for (auto& [id, run] : state.runs) {
+    tick_audits(run, context, log_root);
+    tick(run, context, log_root);
+  }
 }
 
 Objection open_run(LogState& state, const Context& context, const Payload& payload) {
@@ -106,6 +110,9 @@ Objection apply_to_run(RunState& run, const Context& context, const Payload& pay
   if (kind == "close") return take_parsed(run, context, parse_close(payload));
   if (kind == "join") return take_parsed(run, context, parse_join(payload));
   if (kind == "leave") return take_parsed(run, context, parse_leave(payload));
+  if (kind == "audit") return take_parsed(run, context, parse_audit(payload));
+  if (kind == "reveal") return take_parsed(run, context, parse_reveal(payload));
+  if (kind == "dispute") return take_parsed(run, context, parse_dispute(payload));
   if (kind == "start") return take_parsed(run, context, parse_start(payload));
   return "this kind is not known here";
 }

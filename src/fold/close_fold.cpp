@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/decimal.h"
+#include "fold/audit_fold.h"
 
 namespace harambee::fold {
 
@@ -54,6 +55,10 @@ ClosedRound closed_round(const RunState& run, const Context& context, const Judg
     one.loss_first_nanos = committed.act.loss_first_nanos;
     one.loss_last_nanos = committed.act.loss_last_nanos;
     one.tokens = committed.act.tokens;
+    one.numeric_class = committed.act.numeric_class;
+    one.error_feedback = committed.act.error_feedback;
+    one.optimizer = committed.act.optimizer;
+    one.links = committed.links;
     closed.contributions.push_back(std::move(one));
   }
   for (const Scored& scored : round.scores) {
@@ -115,7 +120,7 @@ void update_standing(Member& member, const ClosedContribution& one, bool mostly_
   ++member.rejected_streak;
   const std::int64_t sum =
       std::accumulate(member.gains.begin(), member.gains.end(), std::int64_t{0});
-  if (member.rejected_streak < kRejectedRoundsMax || sum >= 0) return;
+  if (member.rejected_streak < kRejectedRoundsMax || sum >= 0 || member.excluded) return;
   member.excluded = "rejected in " + std::to_string(member.rejected_streak) +
                     " rounds in a row, and the last " + std::to_string(member.gains.size()) +
                     " gains sum to " + Decimal{sum}.str();
@@ -128,8 +133,10 @@ void settle(RunState& run, const Context& context, const Judgement& judgement, c
   HARAMBEE_CHECK(run.phase == Phase::closing);
   ClosedRound closed = closed_round(run, context, judgement, act);
   pay_round(run, closed);
-  for (const ClosedContribution& one : closed.contributions) {
-    update_standing(run.members.at(one.author), one, closed.mostly_rejected, context.place);
+  for (ClosedContribution& one : closed.contributions) {
+    Member& member = run.members.at(one.author);
+    if (member.slashed) forfeit(run, one);
+    update_standing(member, one, closed.mostly_rejected, context.place);
   }
   run.weights = act.weights;
   run.residual = act.residual;

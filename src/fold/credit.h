@@ -28,6 +28,11 @@ class MicroCredit {
     micros_ += other.micros_;
     return *this;
   }
+  // What a conviction takes back was paid before, so that no amount becomes negative.
+  constexpr MicroCredit& operator-=(MicroCredit other) {
+    micros_ -= other.micros_;
+    return *this;
+  }
   [[nodiscard]] friend constexpr MicroCredit operator+(MicroCredit a, MicroCredit b) {
     return a += b;
   }

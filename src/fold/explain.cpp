@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/decimal.h"
+#include "fold/audit_explain.h"
 #include "fold/judge.h"
 #include "fold/votes.h"
 
@@ -127,9 +128,11 @@ std::string peer_verdict(const RunState& run, const KeyId& key) {
   if (key == run.coordinator) say("coordinator");
   if (run.is_validator(key)) say("validator");
   if (const Member* member = run.member(key)) {
-    const char* standing = member->excluded ? "excluded trainer"
-                           : member->left   ? "trainer who left"
-                                            : "trainer";
+    const char* standing = member->slashed     ? "trainer convicted of forgery"
+                           : member->excluded  ? "excluded trainer"
+                           : member->left      ? "trainer who left"
+                           : member->suspended ? "suspended trainer"
+                                               : "trainer";
     say(std::string(standing) + " (" + std::to_string(member->accepted) + " accepted, " +
         std::to_string(member->rejected) + " rejected, " + std::to_string(member->missed_rounds) +
         " missed)");
@@ -165,6 +168,8 @@ Explanation explain_closed_one(const RunState& run, const ClosedRound& round,
   }
   add(explanation, round.close,
       fate(round, one) + "; the close is by coordinator " + short_id(run.coordinator));
+  explain_audit_of(run, one.place.id, explanation.reasons);
+  sort_reasons(explanation);
   return explanation;
 }
 
@@ -225,6 +230,7 @@ Result<Explanation> explain_peer(const RunState& run, const KeyId& key) {
   explain_closed(run, key, explanation);
   explain_open(run, key, explanation);
   if (const Member* member = run.member(key)) explain_member(*member, explanation);
+  explain_audits(run, key, explanation.reasons);
   add_refusals(run, key, explanation);
   if (explanation.reasons.empty()) {
     return fail(ErrorCode::not_found, "no record of " + key.hex() + " concerns this run");

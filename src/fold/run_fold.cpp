@@ -1,5 +1,7 @@
 #include "fold/run_fold.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "fold/assignment.h"
 #include "fold/close_fold.h"
@@ -48,6 +50,7 @@ Objection contribution_objection(const RunState& run, const Member* member, cons
   const KeyId& author = context.author;
   if (!member) return "the author has not joined this run";
   if (member->excluded) return "the author is excluded: " + *member->excluded;
+  if (member->suspended) return "the author is suspended: " + *member->suspended;
   if (member->left) return "the author has left this run";
   if (Objection objection = round_objection(run, act.round)) return objection;
   if (run.phase != Phase::commit) {
@@ -177,7 +180,9 @@ Objection take(RunState& run, const Context& context, Contribution act) {
   member->error_feedback = act.error_feedback.after;
   member->optimizer = act.optimizer.after;
   member->last_contribution = context.place;
-  run.round.contributions.push_back({context.place, context.author, std::move(act)});
+  const bool fresh = !act.error_feedback.before && !act.optimizer.before;
+  member->links = fresh ? 1 : member->links + 1;
+  run.round.contributions.push_back({context.place, context.author, std::move(act), member->links});
   return std::nullopt;
 }
 
@@ -198,8 +203,15 @@ void end_commit(RunState& run, const Context& context, const Digest& log_root) {
 Objection take(RunState& run, const Context& context, Score act) {
   if (Objection objection = score_objection(run, context.author, act)) return objection;
   run.round.scores.push_back({context.place, context.author, std::move(act)});
-  if (run.round.scores.size() == run.validators.size()) end_score(run, context);
+  end_score_if_complete(run, context);
   return std::nullopt;
+}
+
+void end_score_if_complete(RunState& run, const Context& context) {
+  if (run.phase != Phase::score || run.round.scores.empty()) return;
+  const std::vector<KeyId> awaited = run.acting_validators();
+  const auto scored = [&run](const KeyId& key) { return run.score_of(key) != nullptr; };
+  if (std::ranges::all_of(awaited, scored)) end_score(run, context);
 }
 
 void end_score(RunState& run, const Context& context) {

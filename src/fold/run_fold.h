@@ -38,6 +38,8 @@ void tick(RunState& run, const Context& context, LogRoot&& log_root);
 // The two ends that a tick can bring.
 void end_commit(RunState& run, const Context& context, const Digest& log_root);
 void end_score(RunState& run, const Context& context);
+// Ends the score phase if everybody who scores has.
+void end_score_if_complete(RunState& run, const Context& context);
 
 template <typename LogRoot>
 void tick(RunState& run, const Context& context, LogRoot&& log_root) {

@@ -50,7 +50,30 @@ const Scored* RunState::score_of(const KeyId& validator) const {
 }
 
 bool RunState::is_validator(const KeyId& key) const {
-  return std::find(validators.begin(), validators.end(), key) != validators.end();
+  return std::find(validators.begin(), validators.end(), key) != validators.end() &&
+         !liars.contains(key);
+}
+
+std::vector<KeyId> RunState::acting_validators() const {
+  std::vector<KeyId> acting = validators;
+  std::erase_if(acting, [this](const KeyId& key) { return liars.contains(key); });
+  return acting;
+}
+
+const AuditCase* RunState::audit_of(const RecordId& contribution) const {
+  const auto it = std::find_if(audits.rbegin(), audits.rend(), [&](const AuditCase& audit) {
+    return audit.contribution.id == contribution;
+  });
+  return it == audits.rend() ? nullptr : &*it;
+}
+
+const ClosedContribution* RunState::closed_contribution(std::int64_t number,
+                                                        const RecordId& id) const {
+  if (number < 0 || number >= static_cast<std::int64_t>(history.size())) return nullptr;
+  for (const ClosedContribution& one : history[static_cast<std::size_t>(number)].contributions) {
+    if (one.place.id == id) return &one;
+  }
+  return nullptr;
 }
 
 bool RunState::left_out(const KeyId& key) const {

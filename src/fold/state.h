@@ -13,7 +13,9 @@
 #include "base/json.h"
 #include "base/sign.h"
 #include "fold/acts.h"
+#include "fold/audit.h"
 #include "fold/credit.h"
+#include "fold/place.h"
 #include "fold/recipe.h"
 #include "log/merkle.h"
 #include "record/record.h"
@@ -27,13 +29,6 @@ inline constexpr std::int64_t kRejectedRoundsMax = 6;  // in a row, then the gai
 // A contribution that could not be evaluated counts as this gain, so that withholding for ever
 // has a consequence too, while one lost upload weighs nothing against real gains.
 inline constexpr std::int64_t kUnmeasuredGainNanos = -1;
-
-// Where a record is.
-struct Place {
-  std::uint64_t index = 0;  // in the log
-  RecordId id;
-  bool operator==(const Place&) const = default;
-};
 
 // A logged record that changed nothing, and why.
 struct Refusal {
@@ -76,10 +71,15 @@ struct Member {
   std::optional<Digest> error_feedback;  // `after` of the last contribution taken
   std::optional<Digest> optimizer;
   std::optional<Place> last_contribution;
+  std::int64_t links = 0;   // of the chain of states that ends in the last contribution
   std::int64_t tokens = 0;  // claimed, of accepted contributions
-  MicroCredit credit;       // as a trainer
+  MicroCredit credit;       // as a trainer, what was forfeited taken off
+  // Until an audit is decided or its states are revealed: contributions are refused meanwhile.
+  std::optional<std::string> suspended;
+  Place suspended_by;    // meaningless unless suspended
+  bool slashed = false;  // excluded because a forgery was proven; its unsettled credit is gone
 
-  [[nodiscard]] bool active() const { return !left && !excluded; }
+  [[nodiscard]] bool active() const { return !left && !excluded && !suspended; }
 };
 
 // A contribution that was taken in the open round.
@@ -87,6 +87,7 @@ struct Committed {
   Place place;
   KeyId author;
   Contribution act;
+  std::int64_t links = 0;  // of the chain of states that ends in it; 1: it began afresh
 };
 
 struct Scored {
@@ -124,7 +125,13 @@ struct ClosedContribution {
   std::int64_t loss_first_nanos = 0;       // claimed
   std::int64_t loss_last_nanos = 0;
   std::int64_t tokens = 0;
+  // What training it again needs.
+  std::string numeric_class;
+  StateStep error_feedback;
+  StateStep optimizer;
+  std::int64_t links = 0;
   MicroCredit credit;
+  MicroCredit forfeited;  // what a conviction took back; credit is 0 then
 };
 
 struct ClosedScore {
@@ -180,13 +187,25 @@ struct RunState {
   std::vector<KeyId> member_order;       // by ordinal
   std::map<KeyId, MicroCredit> credits;  // all roles together
   MicroCredit distributed;               // the sum of credits, always
-  std::deque<Refusal> refusals;          // the newest kRefusalsKept
-  std::uint64_t refusals_count = 0;      // ever
+  MicroCredit forfeited;                 // what was taken back: the other part of all that was paid
+  std::vector<AuditCase> audits;         // in the order of their first opening
+  std::vector<std::size_t> open_audits;  // positions of those that have not ended, ascending
+  std::size_t audits_drawn = 0;          // closed rounds whose audits have been drawn
+  std::map<KeyId, Liar> liars;
+  std::deque<Refusal> refusals;      // the newest kRefusalsKept
+  std::uint64_t refusals_count = 0;  // ever
 
   [[nodiscard]] const Member* member(const KeyId& key) const;
   [[nodiscard]] const Committed* contribution_of(const KeyId& author) const;  // in the open round
   [[nodiscard]] const Scored* score_of(const KeyId& validator) const;         // in the open round
+  // Whether the run record lists it and no audit has shown it to lie.
   [[nodiscard]] bool is_validator(const KeyId& key) const;
+  // Who audits: the listed validators without those who lied, in the run record's order.
+  [[nodiscard]] std::vector<KeyId> acting_validators() const;
+  [[nodiscard]] const AuditCase* audit_of(const RecordId& contribution) const;
+  // A contribution of a closed round.
+  [[nodiscard]] const ClosedContribution* closed_contribution(std::int64_t round,
+                                                              const RecordId& id) const;
   // Whether a drawn cohort leaves this key out of the open round.
   [[nodiscard]] bool left_out(const KeyId& key) const;
   // Whether the open round has waited past its deadline for too few: whoever comes may commit then.

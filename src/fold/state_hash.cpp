@@ -29,7 +29,11 @@ Json json_of(const RoundState& round);
 Json json_of(const ClosedContribution& one);
 Json json_of(const ClosedScore& one);
 Json json_of(const ClosedRound& round);
+Json json_of(const AuditAnswer& answer);
+Json json_of(const AuditCase& audit);
+Json json_of(const Liar& liar);
 Json json_of(const RunState& run);
+Json json_of(std::size_t number) { return number; }
 
 template <typename T>
 Json json_of(const std::optional<T>& value) {
@@ -105,30 +109,36 @@ Json json_of(const Score& act) {
 }
 
 Json json_of(const Member& member) {
-  return JsonObject{{"accepted", member.accepted},
-                    {"class", member.numeric_class},
-                    {"credit", json_of(member.credit)},
-                    {"ef", json_of(member.error_feedback)},
-                    {"excluded", json_of(member.excluded)},
-                    {"excluded_by", member.excluded ? json_of(member.excluded_by) : Json(nullptr)},
-                    {"gains", list(member.gains)},
-                    {"joined", json_of(member.joined)},
-                    {"key", json_of(member.key)},
-                    {"last_contribution", json_of(member.last_contribution)},
-                    {"left", json_of(member.left)},
-                    {"missed", member.missed},
-                    {"missed_rounds", member.missed_rounds},
-                    {"opt", json_of(member.optimizer)},
-                    {"ordinal", member.ordinal},
-                    {"rejected", member.rejected},
-                    {"rejected_streak", member.rejected_streak},
-                    {"tokens", member.tokens},
-                    {"trainer", member.trainer}};
+  return JsonObject{
+      {"accepted", member.accepted},
+      {"class", member.numeric_class},
+      {"credit", json_of(member.credit)},
+      {"ef", json_of(member.error_feedback)},
+      {"excluded", json_of(member.excluded)},
+      {"excluded_by", member.excluded ? json_of(member.excluded_by) : Json(nullptr)},
+      {"gains", list(member.gains)},
+      {"joined", json_of(member.joined)},
+      {"key", json_of(member.key)},
+      {"last_contribution", json_of(member.last_contribution)},
+      {"left", json_of(member.left)},
+      {"links", member.links},
+      {"missed", member.missed},
+      {"missed_rounds", member.missed_rounds},
+      {"opt", json_of(member.optimizer)},
+      {"ordinal", member.ordinal},
+      {"rejected", member.rejected},
+      {"rejected_streak", member.rejected_streak},
+      {"slashed", member.slashed},
+      {"suspended", json_of(member.suspended)},
+      {"suspended_by", member.suspended ? json_of(member.suspended_by) : Json(nullptr)},
+      {"tokens", member.tokens},
+      {"trainer", member.trainer}};
 }
 
 Json json_of(const Committed& committed) {
   return JsonObject{{"act", json_of(committed.act)},
                     {"author", json_of(committed.author)},
+                    {"links", committed.links},
                     {"place", json_of(committed.place)}};
 }
 
@@ -147,12 +157,23 @@ Json json_of(const RoundState& round) {
 }
 
 Json json_of(const ClosedContribution& one) {
-  return JsonObject{{"accepted", one.accepted},           {"author", json_of(one.author)},
-                    {"credit", json_of(one.credit)},      {"delta", json_of(one.delta)},
-                    {"gain", json_of(one.gain_nanos)},    {"group", one.group},
-                    {"loss_first", one.loss_first_nanos}, {"loss_last", one.loss_last_nanos},
-                    {"place", json_of(one.place)},        {"reason", one.reason},
-                    {"standing", one.standing},           {"tokens", one.tokens}};
+  return JsonObject{{"accepted", one.accepted},
+                    {"author", json_of(one.author)},
+                    {"credit", json_of(one.credit)},
+                    {"class", one.numeric_class},
+                    {"delta", json_of(one.delta)},
+                    {"ef", json_of(one.error_feedback)},
+                    {"forfeited", json_of(one.forfeited)},
+                    {"gain", json_of(one.gain_nanos)},
+                    {"group", one.group},
+                    {"links", one.links},
+                    {"loss_first", one.loss_first_nanos},
+                    {"loss_last", one.loss_last_nanos},
+                    {"opt", json_of(one.optimizer)},
+                    {"place", json_of(one.place)},
+                    {"reason", one.reason},
+                    {"standing", one.standing},
+                    {"tokens", one.tokens}};
 }
 
 Json json_of(const ClosedScore& one) {
@@ -182,20 +203,56 @@ Json json_of(const ClosedRound& round) {
                     {"weights", json_of(round.weights)}};
 }
 
+Json json_of(const AuditAnswer& answer) {
+  Payload payload = write(answer.act);
+  return JsonObject{{"auditor", json_of(answer.auditor)},
+                    {"body", std::move(payload.body)},
+                    {"place", json_of(answer.place)}};
+}
+
+Json json_of(const AuditCase& audit) {
+  return JsonObject{{"answers", list(audit.answers)},
+                    {"auditors", list(audit.auditors)},
+                    {"author", json_of(audit.author)},
+                    {"contribution", json_of(audit.contribution)},
+                    {"disputed_by", json_of(audit.disputed_by)},
+                    {"end", name(audit.end)},
+                    {"ended", audit.end == AuditEnd::none ? Json(nullptr) : json_of(audit.ended)},
+                    {"everybody", audit.everybody},
+                    {"opened", json_of(audit.opened)},
+                    {"phase", name(audit.phase)},
+                    {"phase_index", audit.phase_index},
+                    {"phase_ms", audit.phase_ms},
+                    {"reason", audit.reason},
+                    {"redone", audit.redone},
+                    {"revealed", json_of(audit.revealed)},
+                    {"round", audit.round},
+                    {"states", list(audit.states)}};
+}
+
+Json json_of(const Liar& liar) {
+  return JsonObject{{"by", json_of(liar.by)}, {"reason", liar.reason}};
+}
+
 Json json_of(const RunState& run) {
-  return JsonObject{{"checkpoint", json_of(run.checkpoint)},
+  return JsonObject{{"audits", list(run.audits)},
+                    {"audits_drawn", run.audits_drawn},
+                    {"checkpoint", json_of(run.checkpoint)},
                     {"checkpoint_round", run.checkpoint_round},
                     {"coordinator", json_of(run.coordinator)},
                     {"credits", map(run.credits)},
                     {"data", json_of(run.data)},
                     {"distributed", json_of(run.distributed)},
+                    {"forfeited", json_of(run.forfeited)},
                     {"history", list(run.history)},
                     {"id", json_of(run.id)},
+                    {"liars", map(run.liars)},
                     {"maintainer", json_of(run.maintainer)},
                     {"member_order", list(run.member_order)},
                     {"members", map(run.members)},
                     {"missed", list(run.missed)},
                     {"name", run.name},
+                    {"open_audits", list(run.open_audits)},
                     {"opened", json_of(run.opened)},
                     {"phase", name(run.phase)},
                     {"recipe", to_json(run.recipe)},

@@ -11,13 +11,20 @@ Json optional_number(const std::optional<std::int64_t>& value) {
 }
 
 const char* standing(const RunState& run, const Member& member) {
+  if (member.slashed) return "convicted";
   if (member.excluded) return "excluded";
   if (member.left) return "left";
+  if (member.suspended) return "suspended";
   if (run.phase == Phase::commit && run.contribution_of(member.key)) return "committed";
   if (member.missed) return "missed";
   if (run.phase == Phase::commit && run.expects(member)) return "expected";
   if (run.phase == Phase::commit && run.left_out(member.key)) return "not drawn";
   return "active";
+}
+
+Json reason(const Member& member) {
+  if (member.excluded) return *member.excluded;
+  return member.suspended ? Json(*member.suspended) : Json(nullptr);
 }
 
 Json members_json(const RunState& run) {
@@ -38,7 +45,7 @@ Json member_json(const RunState& run, const Member& member) {
                     {"key", member.key.hex()},
                     {"missed_rounds", member.missed_rounds},
                     {"ordinal", member.ordinal},
-                    {"reason", member.excluded ? Json(*member.excluded) : Json(nullptr)},
+                    {"reason", reason(member)},
                     {"rejected", member.rejected},
                     {"rejected_streak", member.rejected_streak},
                     {"standing", standing(run, member)},

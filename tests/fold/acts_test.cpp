@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "fold/audit_acts.h"
 #include "tests/fold/log_builder.h"
 
 namespace harambee::fold {
@@ -69,6 +70,16 @@ std::vector<Kind> kinds() {
   close.residual = digest_of("residual");
   close.update = blob("update", kUpdateType);
   close.checkpoint = blob("weights", kWeightsType);
+  const Audit differs{run,
+                      3,
+                      digest_of("c1"),
+                      AuditResult::differs,
+                      Replica{digest_of("delta"), digest_of("ef"), digest_of("opt")},
+                      {},
+                      {}};
+  const Audit far{run, 3, digest_of("c1"), AuditResult::far, {}, Decimal{175'000'000}, Decimal{1}};
+  const Reveal reveal{
+      run, 3, digest_of("c1"), {blob("ef", kErrorFeedbackType), blob("opt", kOptimizerType)}};
   return {kind(Genesis{key, "a hub", 1000, "v+1+x"}, parse_genesis),
           kind(Tick{1'700'000'000'000}, parse_tick),
           kind(Identity{key}, parse_identity),
@@ -78,6 +89,11 @@ std::vector<Kind> kinds() {
           kind(Leave{run}, parse_leave),
           kind(contribution, parse_contribution),
           kind(score, parse_score),
+          kind(differs, parse_audit),
+          kind(far, parse_audit),
+          kind(Audit{run, 3, digest_of("c1"), AuditResult::withheld, {}, {}, {}}, parse_audit),
+          kind(reveal, parse_reveal),
+          kind(Dispute{run, 3, digest_of("c1")}, parse_dispute),
           kind(close, parse_close)};
 }
 
@@ -133,6 +149,13 @@ TEST(Acts, ACloseHasOneUpdateThenOneCheckpoint) {
   Payload neither = close.payload;
   neither.blobs.clear();
   EXPECT_TRUE(close.parses(neither));
+}
+
+TEST(Acts, AReplicaThatCannotBeSentHasNoErrorFeedback) {
+  Audit act{digest_of("run"), 0, digest_of("c"), AuditResult::differs, Replica{}, {}, {}};
+  EXPECT_TRUE(parse_audit(write(act)).ok());
+  act.made->delta = digest_of("delta");
+  EXPECT_FALSE(parse_audit(write(act)).ok());
 }
 
 // Values that no member of any body may have.

@@ -85,6 +85,7 @@ inline Recipe small_recipe() {
   recipe.commit_ms = 8000;
   recipe.reveal_ms = 5000;
   recipe.score_ms = 15000;
+  recipe.judge.auditors = 0;  // audits have tests of their own
   return recipe;
 }
 

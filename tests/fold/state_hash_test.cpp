@@ -57,10 +57,28 @@ TEST(StateHash, DoesNotDependOnWhereAReplayPaused) {
   }
 }
 
+// The same with an audit that has every member.
+LogState audited() {
+  LogState state = eventful().state;
+  RunState& run = state.runs.begin()->second;
+  AuditCase audit;
+  audit.contribution = run.history[0].contributions[0].place;
+  audit.author = run.history[0].contributions[0].author;
+  audit.auditors = run.validators;
+  audit.states = {blob("ef", kErrorFeedbackType)};
+  audit.revealed = audit.contribution;
+  audit.end = AuditEnd::accused;
+  audit.answers.push_back({audit.contribution, run.validators[0], {}});
+  run.audits.push_back(audit);
+  run.open_audits = {0};
+  run.liars[run.validators[0]] = {audit.contribution, "lied"};
+  return state;
+}
+
 // A member of state.h that is not in the serialisation would let two states that differ look
 // alike: every one is changed here once.
 TEST(StateHash, SeesEveryMember) {
-  const LogState base = eventful().state;
+  const LogState base = audited();
   const RecordId id = base.runs.begin()->first;
   using Change = std::function<void(LogState&, RunState&)>;
   const auto round = [](auto change) {
@@ -68,6 +86,9 @@ TEST(StateHash, SeesEveryMember) {
   };
   const auto closed = [](auto change) {
     return Change([change](LogState&, RunState& run) { change(run.history[0]); });
+  };
+  const auto audit = [](auto change) {
+    return Change([change](LogState&, RunState& run) { change(run.audits[0]); });
   };
   const auto member = [](auto change) {
     return Change([change](LogState&, RunState& run) { change(run.members.begin()->second); });
@@ -202,6 +223,48 @@ TEST(StateHash, SeesEveryMember) {
       closed([](ClosedRound& r) { r.contributions[0].credit += MicroCredit(1); }),
       closed([](ClosedRound& r) { ++r.contributions[0].group; }),
       closed([](ClosedRound& r) { --r.contributions[0].standing; }),
+      closed([](ClosedRound& r) { r.contributions[0].numeric_class += "x"; }),
+      closed([](ClosedRound& r) { ++r.contributions[0].links; }),
+      closed([&](ClosedRound& r) { r.contributions[0].error_feedback.after = d; }),
+      closed([&](ClosedRound& r) { r.contributions[0].optimizer.after = d; }),
+      closed([](ClosedRound& r) { r.contributions[0].forfeited += MicroCredit(1); }),
+      taken([](Committed& c) { ++c.links; }),
+      member([](Member& m) { ++m.links; }),
+      member([](Member& m) { m.slashed = true; }),
+      member([](Member& m) { m.suspended = "x"; }),
+      member([&](Member& m) {
+        m.suspended = "x";
+        m.suspended_by = place;
+      }),
+      [](LogState&, RunState& r) { r.forfeited += MicroCredit(1); },
+      [](LogState&, RunState& r) { r.audits.clear(); },
+      [](LogState&, RunState& r) { r.open_audits.clear(); },
+      [](LogState&, RunState& r) { ++r.audits_drawn; },
+      [](LogState&, RunState& r) { r.liars.clear(); },
+      [](LogState&, RunState& r) { r.liars.begin()->second.reason += "x"; },
+      [&](LogState&, RunState& r) { r.liars.begin()->second.by = place; },
+      audit([&](AuditCase& a) { a.contribution = place; }),
+      audit([&](AuditCase& a) { a.author = d; }),
+      audit([](AuditCase& a) { ++a.round; }),
+      audit([&](AuditCase& a) { a.opened = place; }),
+      audit([&](AuditCase& a) { a.disputed_by = d; }),
+      audit([](AuditCase& a) { a.redone = true; }),
+      audit([](AuditCase& a) { a.auditors.pop_back(); }),
+      audit([](AuditCase& a) { a.everybody = true; }),
+      audit([](AuditCase& a) { a.phase = AuditPhase::ended; }),
+      audit([](AuditCase& a) { ++a.phase_index; }),
+      audit([](AuditCase& a) { ++a.phase_ms; }),
+      audit([](AuditCase& a) { a.states.clear(); }),
+      audit([&](AuditCase& a) { a.revealed = place; }),
+      audit([](AuditCase& a) { a.answers.clear(); }),
+      audit([&](AuditCase& a) { a.answers[0].auditor = d; }),
+      audit([&](AuditCase& a) { a.answers[0].place = place; }),
+      audit([](AuditCase& a) { a.answers[0].act.result = AuditResult::near; }),
+      audit([](AuditCase& a) { a.answers[0].act.cosine = Decimal{1}; }),
+      audit([](AuditCase& a) { a.answers[0].act.made = Replica{}; }),
+      audit([](AuditCase& a) { a.end = AuditEnd::cleared; }),
+      audit([&](AuditCase& a) { a.ended = place; }),
+      audit([](AuditCase& a) { a.reason = "x"; }),
       closed([&](ClosedRound& r) { r.scores[0].place = place; }),
       closed([&](ClosedRound& r) { r.scores[0].validator = d; }),
       closed([](ClosedRound& r) { ++r.scores[0].loss_nanos; }),

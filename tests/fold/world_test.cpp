@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -15,6 +17,40 @@ namespace {
 using testing::digest_of;
 using testing::small_recipe;
 using testing::Swarm;
+
+void check_audits(const RunState& run) {
+  std::set<KeyId> suspended;
+  for (std::size_t i = 0; i < run.audits.size(); ++i) {
+    const AuditCase& audit = run.audits[i];
+    const bool open = std::ranges::find(run.open_audits, i) != run.open_audits.end();
+    ASSERT_EQ(open, audit.phase != AuditPhase::ended);
+    ASSERT_EQ(open, audit.end == AuditEnd::none);
+    if (audit.suspends()) suspended.insert(audit.author);
+    std::size_t same = 0;
+    for (const AuditAnswer& answer : audit.answers) {
+      ASSERT_TRUE(audit.asks(answer.auditor));
+      ASSERT_NE(answer.auditor, audit.author);
+      if (answer.act.result != AuditResult::differs) continue;
+      std::size_t alike = 0;
+      for (const AuditAnswer& other : audit.answers) alike += other.act.made == answer.act.made;
+      same = std::max(same, alike);
+    }
+    // The only way to be slashed.
+    if (audit.end != AuditEnd::convicted) continue;
+    ASSERT_GE(same, 2u);
+    ASSERT_GT(2 * same, audit.auditors.size());
+    ASSERT_TRUE(run.member(audit.author)->slashed);
+  }
+  for (const auto& [key, member] : run.members) {
+    ASSERT_EQ(member.suspended.has_value(), suspended.contains(key));
+    if (!member.slashed) continue;
+    ASSERT_TRUE(member.excluded.has_value());
+    ASSERT_TRUE(std::ranges::any_of(run.audits, [&key = key](const AuditCase& audit) {
+      return audit.author == key && audit.end == AuditEnd::convicted;
+    }));
+  }
+  ASSERT_FALSE(run.acting_validators().empty());
+}
 
 void check_invariants(const RunState& run) {
   // Credits: the table, the rounds and the rule agree to the last micro-credit.
@@ -37,7 +73,18 @@ void check_invariants(const RunState& run) {
     ASSERT_EQ(round.update.has_value(), accepted);
   }
   ASSERT_EQ(paid, run.distributed);
-  ASSERT_EQ(run.distributed.micros(), paying_rounds * run.recipe.credit.round.micros());
+  ASSERT_EQ((run.distributed + run.forfeited).micros(),
+            paying_rounds * run.recipe.credit.round.micros());
+  MicroCredit forfeited;
+  for (const ClosedRound& round : run.history) {
+    for (const ClosedContribution& one : round.contributions) {
+      forfeited += one.forfeited;
+      ASSERT_TRUE(one.forfeited == MicroCredit() || one.credit == MicroCredit());
+    }
+  }
+  ASSERT_EQ(forfeited, run.forfeited);
+  for (const auto& [key, amount] : run.credits) ASSERT_GE(amount.micros(), 0);
+  check_audits(run);
 
   // Rounds follow each other, weights too.
   for (std::size_t i = 0; i < run.history.size(); ++i) {
@@ -81,13 +128,17 @@ class World {
     recipe.rounds = 30;
     recipe.checkpoint_every = 3;
     recipe.credit.round = MicroCredit(1'000'003);  // divides badly
+    recipe.judge.auditors = 2;
+    recipe.judge.audit = Decimal{500'000'000};
+    recipe.judge.audit_newcomer = Decimal{800'000'000};
+    recipe.judge.newcomer_rounds = 2;
     return recipe;
   }
   bool chance(std::uint64_t percent) { return rng_.below(100) < percent; }
   std::string anybody() { return "p" + std::to_string(rng_.below(8)); }
 
   void act() {
-    switch (rng_.below(9)) {
+    switch (rng_.below(12)) {
       case 0:
         swarm_.join(anybody());
         return;
@@ -100,15 +151,67 @@ class World {
         contribute();
         return;
       case 5:
-        swarm_.tick_after(1 + static_cast<std::int64_t>(rng_.below(9000)));
+        swarm_.tick_after(1 + static_cast<std::int64_t>(rng_.below(chance(10) ? 200'000 : 9000)));
         return;
       case 6:
       case 7:
         score();
         return;
-      default:
+      case 8:
         close();
         return;
+      default:
+        audit();
+        return;
+    }
+  }
+  // Anybody says anything of some contribution: auditors err, lie, agree or do not.
+  void audit() {
+    const RunState& run = swarm_.run();
+    if (run.history.empty()) return;
+    const bool asked = !run.audits.empty() && chance(70);
+    std::int64_t number = static_cast<std::int64_t>(rng_.below(run.history.size()));
+    const ClosedContribution* one = nullptr;
+    if (asked) {
+      const AuditCase& audit = run.audits[rng_.below(run.audits.size())];
+      number = audit.round;
+      one = run.closed_contribution(number, audit.contribution.id);
+    } else {
+      const ClosedRound& round = run.history[static_cast<std::size_t>(number)];
+      if (round.contributions.empty()) return;
+      one = &round.contributions[rng_.below(round.contributions.size())];
+    }
+    if (chance(20)) {
+      swarm_.say(anybody(), write(Dispute{run.id, number, one->place.id}));
+      return;
+    }
+    if (chance(8)) {
+      reveal(*one, number);
+      return;
+    }
+    Audit act{run.id, number, one->place.id, AuditResult::exact, {}, {}, {}};
+    act.made = Replica{one->delta.digest, one->error_feedback.after, one->optimizer.after};
+    if (chance(15)) {
+      act.result = AuditResult::differs;
+      act.made->delta = digest_of(chance(80) ? "truth" : "lie");
+    } else if (chance(10)) {
+      act.result = AuditResult::withheld;
+      act.made.reset();
+    }
+    swarm_.say("v" + std::to_string(1 + rng_.below(3)), write(act));
+  }
+  void reveal(const ClosedContribution& one, std::int64_t number) {
+    Reveal act{swarm_.run_id, number, one.place.id, {}};
+    if (one.error_feedback.before) {
+      act.states.push_back({*one.error_feedback.before, 9, std::string(kErrorFeedbackType)});
+    }
+    if (one.optimizer.before) {
+      act.states.push_back({*one.optimizer.before, 9, std::string(kOptimizerType)});
+    }
+    if (act.states.empty()) return;
+    for (int i = 0; i < 8; ++i) {
+      const std::string who = "p" + std::to_string(i);
+      if (swarm_.id(who) == one.author) swarm_.say(who, write(act));
     }
   }
   void contribute() {
@@ -143,14 +246,24 @@ class World {
 
 TEST(World, KeepsItsInvariantsWhateverPeopleSay) {
   std::size_t closed = 0;
-  for (int i = 0; i < 8; ++i) {
+  std::size_t liars = 0;
+  std::map<AuditEnd, int> ends;
+  for (int i = 0; i < 12; ++i) {
     World world("world " + std::to_string(i));
     for (int step = 0; step < 600; ++step) {
       world.step();
       if (::testing::Test::HasFatalFailure()) FAIL() << "world " << i << ", step " << step;
     }
-    closed += world.swarm().run().history.size();
+    const RunState& run = world.swarm().run();
+    closed += run.history.size();
+    for (const AuditCase& audit : run.audits) ++ends[audit.end];
+    liars += run.liars.size();
   }
+  for (const AuditEnd end :
+       {AuditEnd::passed, AuditEnd::accused, AuditEnd::cleared, AuditEnd::convicted}) {
+    EXPECT_GT(ends[end], 0) << name(end);
+  }
+  EXPECT_GT(liars, 0u);
   EXPECT_GT(closed, 40u);  // the worlds do get somewhere
 }
 
