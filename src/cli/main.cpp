@@ -248,7 +248,8 @@ void wire_agents(CLI::App& app, AllOptions& all, Chosen& chosen) {
     verb->add_option("--vkey", o.vkey, "The hub's key; another one is refused");
     if (agent.run == join) {
       verb->add_option("--misbehave", o.misbehave,
-                       "Be dishonest, to see it caught: sign-flip, noise, withhold, malformed");
+                       "Be dishonest, to see it caught: sign-flip, noise, withhold, malformed, "
+                       "lazy, other-data, amplified");
     }
     add_dir(verb, o.common);
     add_key(verb, o.common);
@@ -289,6 +290,7 @@ void wire_verify(CLI::App& app, AllOptions& all, Chosen& chosen) {
   verb->add_option("--data", o.data, "A hub's data directory, without the hub")->excludes(url);
   verb->add_option("--retrain", o.retrain, "Train N contributions again, or all");
   verb->add_flag("--retrain-start", o.retrain_start, "Train the first weights again");
+  verb->add_flag("--audits", o.audits, "Do all logged audits once more");
   verb->add_option("--rescore", o.rescore, "Evaluate N score records again");
   verb->add_flag("--no-weights", o.no_weights, "Only log and blobs, no replay of the weights");
   verb->add_option("--seed", o.seed, "64 hex digits that choose (default: the log's root)");

@@ -99,6 +99,7 @@ struct VerifyVerbOptions {
   std::string retrain;  // "", a number, or "all"
   bool retrain_start = false;
   bool no_weights = false;
+  bool audits = false;
   std::uint64_t rescore = 0;
   std::string seed;  // 64 hex digits; empty: the checkpoint's root
   std::string vkey;  // the key that the log must have; empty: the one that it names

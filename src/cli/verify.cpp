@@ -49,6 +49,7 @@ Result<Prepared> prepare(const VerifyVerbOptions& options) {
   made.options.log.vkey = options.vkey;
   made.options.weights = !options.no_weights;
   made.options.retrain_start = options.retrain_start;
+  made.options.audits = options.audits;
   made.options.trainer_threads = threads(options.common);
   made.options.stop = [] { return stop_requested(); };
   Result<std::vector<std::string>> trainer = trainer_command(options.common);
@@ -132,6 +133,10 @@ void print(const node::VerifyReport& report, Ui& ui) {
     ui.line(fmt::format("trained   {} contributions again: {} gave the committed bytes",
                         report.retrained, report.retrained_exact));
   }
+  if (report.audits > 0) {
+    ui.line(fmt::format("audited   {} contributions again: {} were forged", report.audits,
+                        report.audits_forged));
+  }
   if (report.rescored > 0) {
     ui.line(fmt::format("scored    {} records again: {} to the nano-nat", report.rescored,
                         report.rescored_exact));
@@ -180,7 +185,8 @@ Exit verify(const VerifyVerbOptions& options, Ui& ui) {
   std::error_code ignored;
   std::filesystem::remove_all(prepared->options.work_dir, ignored);
   if (!report) {
-    bool training = stage == "start" || stage == "retrain" || stage == "rescore";
+    bool training =
+        stage == "start" || stage == "retrain" || stage == "rescore" || stage == "audits";
     if (training && is_trainers(report.error())) {
       return ui.fail(kTrainerFailed, report.error().message,
                      {"", "try the trainer: harambee conformance -- harambee-trainer"});

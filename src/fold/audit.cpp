@@ -60,6 +60,10 @@ bool AuditCase::suspends() const {
          });
 }
 
+std::int64_t audit_patience_ms(const Recipe& recipe) {
+  return 4 * (recipe.commit_ms + recipe.reveal_ms + recipe.score_ms);
+}
+
 Digest audit_seed(const Digest& log_root) {
   return sha256({view("harambee audit v1\n"), log_root.view()});
 }

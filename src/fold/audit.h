@@ -13,6 +13,7 @@
 #include "base/sign.h"
 #include "fold/audit_acts.h"
 #include "fold/place.h"
+#include "fold/recipe.h"
 
 namespace harambee::fold {
 
@@ -86,6 +87,10 @@ struct Liar {
   Place by;
   std::string reason;
 };
+
+// How long each phase of an audit may take, in log time: the work is one member's inner steps,
+// beside an auditor's other work.
+[[nodiscard]] std::int64_t audit_patience_ms(const Recipe& recipe);
 
 // ── The draw: pure functions of the log ──
 

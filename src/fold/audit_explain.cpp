@@ -26,7 +26,9 @@ std::string answer_text(const AuditAnswer& answer) {
     text += ": cosine " + answer.act.cosine->str() + ", relative distance " +
             answer.act.distance->str();
   }
-  return text;
+  const bool accuses =
+      answer.act.result == AuditResult::differs || answer.act.result == AuditResult::far;
+  return accuses ? text + "; suspended until it is decided" : text;
 }
 
 void tell_case(const AuditCase& audit, const std::string& whose, std::vector<Reason>& reasons) {

@@ -9,12 +9,6 @@ namespace harambee::fold {
 
 namespace {
 
-// How long a phase of an audit may take: the work is one member's inner steps, beside an auditor's
-// other work.
-std::int64_t patience_ms(const Recipe& recipe) {
-  return 4 * (recipe.commit_ms + recipe.reveal_ms + recipe.score_ms);
-}
-
 bool exact_class(const ClosedContribution& one) { return one.numeric_class == kExactClass; }
 
 // The states that the author of a contribution must reveal, so that it can be trained again.
@@ -267,7 +261,7 @@ void draw_audits(RunState& run, const Context& context, const Digest& log_root) 
 }
 
 void expire_audits(RunState& run, const Context& context) {
-  const std::int64_t patience = patience_ms(run.recipe);
+  const std::int64_t patience = audit_patience_ms(run.recipe);
   const std::vector<std::size_t> open = run.open_audits;  // ending one changes the list
   for (const std::size_t position : open) {
     const AuditCase& audit = run.audits[position];

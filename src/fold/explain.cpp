@@ -70,7 +70,8 @@ std::string fate(const ClosedRound& round, const ClosedContribution& one) {
   const std::string where = round_text(round.number);
   if (one.accepted) {
     return "the close of " + where + " accepted its contribution" + gain_text(one) +
-           vote_text(round, one) + earned(one.credit);
+           vote_text(round, one) + earned(one.credit + one.forfeited) +
+           (one.forfeited == MicroCredit() ? "" : ", which are forfeited since");
   }
   std::string text = "the close of " + where + " rejected its contribution: " + one.reason;
   if (round.mostly_rejected) {

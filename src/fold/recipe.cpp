@@ -193,7 +193,7 @@ JudgeRule default_judge() {
   return {.aggregate = AggregateRule::centered,
           .audit = Decimal{50'000'000},
           .audit_newcomer = Decimal{500'000'000},
-          .auditors = 0,
+          .auditors = 1,
           .centered_iterations = 2,
           .cohort = 64,
           .committee = 0,

@@ -132,7 +132,7 @@ bool RunState::tick_would_advance(std::int64_t now_ms) const {
   }
   if (phase == Phase::score) {
     // More than half of those who are listed, so that no minority decides a round by being early.
-    return 2 * round.scores.size() > validators.size() && now_ms >= *deadline_ms();
+    return 2 * round.scores.size() > acting_validators().size() && now_ms >= *deadline_ms();
   }
   return false;
 }

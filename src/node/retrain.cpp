@@ -5,9 +5,7 @@
 #include <utility>
 
 #include "base/rng.h"
-#include "exact/outer_step.h"
-#include "fold/assignment.h"
-#include "node/round_math.h"
+#include "node/link.h"
 #include "store/file.h"
 
 namespace harambee::node {
@@ -118,50 +116,34 @@ Result<Retrained> Retraining::one(const Trained& trained, const Replay& replay,
 Result<std::string> Retraining::compare(const Trained& trained, const Replay& replay,
                                         const RetrainEnvironment& environment, Chain& chain) {
   const fold::Contribution& act = *trained.act;
-  const fold::Recipe& recipe = run_.recipe;
-  if (!act.error_feedback.before) chain.residual.clear();
-  std::string state = environment.work_dir + "/" + trained.author.hex().substr(0, 16) + ".state";
-  TrainRequest request;
-  request.base = environment.work_dir + "/base.safetensors";
-  if (act.optimizer.before) request.state = state;
-  const fold::Member* member = run_.member(trained.author);
-  HARAMBEE_CHECK(member != nullptr);
-  for (std::uint64_t index :
-       fold::shards_of(member->ordinal, static_cast<std::uint64_t>(recipe.shards_per_member),
-                       environment.shards.size())) {
-    request.shards.emplace_back(environment.shards[index]);
+  std::vector<fs::path> shards;
+  for (std::uint64_t index : shards_of_member(run_, trained.author, environment.shards.size())) {
+    shards.emplace_back(environment.shards[index]);
   }
-  request.seed =
-      fold::inner_seed(run_.id, static_cast<std::uint64_t>(trained.round), trained.author);
-  request.first_step = trained.round * recipe.inner.steps;
-  request.total_steps = recipe.total_steps();
-  request.inner = recipe.inner;
-  request.out = environment.work_dir + "/trained.safetensors";
-  request.state_out = state + ".next";
-  Result<TrainDone> done = environment.trainer.train(
-      request, [&](const TrainProgress&) { return !environment.go_on || environment.go_on(); });
-  if (!done)
-    return wrap(done.error(), "training contribution " + trained.place.id.hex() + " again");
-  std::error_code error;
-  fs::rename(request.state_out, state, error);
-  if (error) return fail(ErrorCode::io, state + ": " + error.message());
-  if (done->state_digest != act.optimizer.after) {
-    return differs("optimizer state", done->state_digest, act.optimizer.after);
+  const fs::path dir = environment.work_dir;
+  const LinkWork work{environment.trainer,
+                      run_,
+                      replay.layout(),
+                      std::move(shards),
+                      dir / "base.safetensors",
+                      replay.weights(),
+                      replay.digest(),
+                      dir / (trained.author.hex().substr(0, 16) + ".state"),
+                      dir / "trained.safetensors",
+                      environment.go_on};
+  const Link link{trained.author, trained.round, !act.error_feedback.before, !act.optimizer.before};
+  Result<fold::Replica> made = train_link(link, work, chain.residual);
+  if (!made)
+    return wrap(made.error(), "training contribution " + trained.place.id.hex() + " again");
+  if (made->optimizer != act.optimizer.after) {
+    return differs("optimizer state", made->optimizer, act.optimizer.after);
   }
-  Result<store::MappedFile> file = store::MappedFile::open(request.out.string());
-  if (!file) return file.error();
-  Result<std::span<const float>> weights = format::flat_weights(replay.layout(), file->bytes());
-  if (!weights) return weights.error();
-  Result<exact::Codec> codec = codec_of(recipe.codec);
-  if (!codec) return codec.error();
-  Result<Bytes> blob = encode_contribution(*codec, {replay.digest(), trained.author},
-                                           replay.weights(), *weights, chain.residual);
-  if (!blob) return std::string("training again gives no delta: ") + blob.error().message;
-  if (Digest made = sha256(*blob); made != act.delta.digest) {
-    return differs("delta", made, act.delta.digest);
+  if (!made->delta) return std::string("training again gives no delta");
+  if (*made->delta != act.delta.digest) {
+    return differs("delta", *made->delta, act.delta.digest);
   }
-  if (Digest made = exact::floats_digest(chain.residual); made != act.error_feedback.after) {
-    return differs("error feedback", made, act.error_feedback.after);
+  if (*made->error_feedback != act.error_feedback.after) {
+    return differs("error feedback", *made->error_feedback, act.error_feedback.after);
   }
   return std::string();
 }

@@ -20,7 +20,7 @@
 
 namespace harambee::node {
 
-inline constexpr std::string_view kExactClass = "exact-1";
+using fold::kExactClass;
 
 // A contribution that a retraining may be asked for.
 struct Trained {

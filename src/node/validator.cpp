@@ -11,6 +11,7 @@
 #include "exact/aggregate.h"
 #include "fold/acts.h"
 #include "fold/assignment.h"
+#include "node/auditor.h"
 #include "node/memory.h"
 #include "node/round_close.h"
 #include "node/round_math.h"
@@ -25,6 +26,7 @@ using role::validator::Action;
 
 constexpr std::int64_t kRevealPollMs = 200;
 constexpr int kTrainerFailuresMax = 3;
+constexpr int kLateLooksMax = 15;  // after the run's end, for states that are being uploaded
 
 // One contribution on its way to a verdict.
 struct Candidate {
@@ -44,7 +46,8 @@ struct Rows {
 
 class Validator {
  public:
-  explicit Validator(Session& session) : session_(session), trainer_(session.make_trainer()) {}
+  explicit Validator(Session& session)
+      : session_(session), trainer_(session.make_trainer()), auditor_(session, *trainer_) {}
 
   Result<Stats> run();
 
@@ -58,6 +61,7 @@ class Validator {
 
   Status resume();
   Result<bool> after(const Status& status);
+  Result<Auditor::Did> audit();
   Status score(const role::validator::Score& action);
   Result<Rows> rows(const role::validator::Score& action);
   Result<bool> gather(const role::validator::Score& action, std::vector<Candidate>& candidates);
@@ -74,10 +78,12 @@ class Validator {
 
   Session& session_;
   std::unique_ptr<TrainerProcess> trainer_;
+  Auditor auditor_;
   role::ValidatorFacts facts_;
   std::size_t trimmed_ = 0;
   std::int64_t rounds_here_ = 0;
   int trainer_failures_ = 0;
+  int late_looks_ = 0;
 };
 
 bool Validator::still_wanted(const role::validator::Score& action) const {
@@ -108,6 +114,10 @@ Status Validator::resume() {
   if (!pending->has_value()) return ok();
   const fold::RunState& run = session_.run();
   const Payload& payload = **pending;
+  if (payload.kind == "audit") {  // said twice it is inert the second time
+    const auto posted = session_.publisher().finish();
+    return posted || posted.error().code == ErrorCode::refused ? ok() : Status(posted.error());
+  }
   const bool wanted = payload.kind == "score" && payload.run == run.id &&
                       run.phase == fold::Phase::score && payload.round == run.round.number &&
                       !run.score_of(session_.me());
@@ -140,7 +150,21 @@ Result<Stats> Validator::run() {
   }
 }
 
+// Between the rounds' work; a trainer that fails now may be better later.
+Result<Auditor::Did> Validator::audit() {
+  auto did = auditor_.step();
+  if (did) return did;
+  if (did.error().code != ErrorCode::unavailable || ++trainer_failures_ >= kTrainerFailuresMax) {
+    return did.error();
+  }
+  session_.tell(Event::Kind::note, did.error().message);
+  return Auditor::Did::later;
+}
+
 Result<bool> Validator::act(const role::validator::Wait& action) {
+  const auto did = audit();
+  if (!did) return after(did.error());
+  if (*did == Auditor::Did::audit) return session_.follow(0);
   session_.tell_state(action.why);
   return session_.follow_as_timekeeper();
 }
@@ -157,6 +181,11 @@ Result<bool> Validator::act(const role::validator::AskTick&) {
 }
 
 Result<bool> Validator::act(const role::validator::Done&) {
+  const auto did = audit();
+  if (!did) return after(did.error());
+  if (*did == Auditor::Did::audit) return session_.follow(0);
+  // States of the last rounds may still be on their way; they are not waited for for ever.
+  if (*did == Auditor::Did::later && ++late_looks_ < kLateLooksMax) return session_.follow();
   session_.tell_state("finished");
   return false;
 }

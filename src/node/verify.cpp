@@ -11,11 +11,13 @@
 
 #include "base/rng.h"
 #include "format/data.h"
+#include "node/link.h"
 #include "node/replay.h"
 #include "node/rescore.h"
 #include "node/retrain.h"
 #include "node/run_open.h"
 #include "node/trainer_process.h"
+#include "node/verify_audits.h"
 #include "store/file.h"
 
 namespace harambee::node {
@@ -137,8 +139,10 @@ class Verification {
       report_progress("blobs", seen++, log_.blobs.size(), "blobs");
       if (!concerns_us(named)) continue;
       auto excuse = excuses.find(digest);
-      // Anybody may log a revision and never bring its tree.
-      bool optional = (!named.applied && named.kind != "dataset") || named.kind == "revision";
+      // Anybody may log a revision and never bring its tree; a revealed state that nobody can have
+      // suspends its author, and that is all.
+      bool optional = (!named.applied && named.kind != "dataset") || named.kind == "revision" ||
+                      named.kind == "reveal";
       if (excuse == excuses.end()) {
         if (Status done = check_blob(named, optional, nullptr); !done) return done;
       } else {
@@ -311,10 +315,44 @@ class Verification {
       if (options_.retrain_start) {
         if (Status done = retrain_start(plan); !done) return done;
       }
+      if (options_.audits) {
+        if (Status done = repeat_audits(plan); !done) return done;
+      }
       bool needs_weights = options_.weights || !plan.chosen.empty() || !plan.scores.empty();
       if (!needs_weights) continue;
       if (Status done = replay(plan); !done) return done;
     }
+    return ok();
+  }
+
+  Status repeat_audits(Plan& plan) {
+    std::uint64_t total = audits_to_check(*plan.run);
+    if (total == 0 || !plan.has_manifest) return ok();
+    auto begun = Steady::now();
+    Result<TrainerProcess*> program = trainer(plan);
+    if (!program) return program.error();
+    Result<format::ModelLayout> layout = format::ModelLayout::make(plan.run->recipe.model);
+    if (!layout) return layout.error();
+    auto weights = [&](std::int64_t round) { return weights_at(*plan.run, round, blobs_, {}); };
+    auto shards = [&](const KeyId& author) -> Result<std::vector<fs::path>> {
+      std::vector<format::Shard> theirs;
+      for (std::uint64_t index : shards_of_member(*plan.run, author, plan.manifest.train.size())) {
+        theirs.push_back(plan.manifest.train[index]);
+      }
+      Result<std::vector<std::string>> files = files_of(theirs);
+      if (!files) return files.error();
+      return std::vector<fs::path>(files->begin(), files->end());
+    };
+    RepeatWorld world{
+        **program, *layout, blobs_, weights, shards, work_, [this] { return !stopped(); }};
+    Result<AuditsChecked> checked = check_audits(*plan.run, world, [&](std::uint64_t done) {
+      report_progress("audits", done, total, "contributions");
+    });
+    if (!checked) return checked.error();
+    report_.audits += checked->repeated;
+    report_.audits_forged += checked->forged;
+    for (Fault& found : checked->faults) fault(std::move(found.place), std::move(found.what));
+    report_.seconds_retrain += seconds_since(begun);
     return ok();
   }
 
@@ -514,6 +552,8 @@ std::string to_json(const VerifyReport& report) {
                          {"start_retrained", report.start_retrained},
                          {"retrained", report.retrained},
                          {"retrained_exact", report.retrained_exact},
+                         {"audits", report.audits},
+                         {"audits_forged", report.audits_forged},
                          {"rescored", report.rescored},
                          {"rescored_exact", report.rescored_exact},
                          {"seconds_log", report.seconds_log},

@@ -22,13 +22,14 @@ struct VerifyOptions {
   bool retrain_start = false;
   std::uint64_t retrain = 0;  // contributions of class exact-1 to train again, over all runs
   bool retrain_all = false;
+  bool audits = false;               // do all logged audits once more
   std::uint64_t rescore = 0;         // score records to evaluate again
   std::optional<Digest> seed;        // of the choice; none: the checkpoint's root
   std::vector<std::string> trainer;  // command and arguments of an exact trainer
   unsigned trainer_threads = 1;
   std::string work_dir;  // made as needed; emptied of what this audit wrote
   struct Progress {
-    std::string stage;  // "log", "blobs", "weights", "retrain", "rescore"
+    std::string stage;  // "log", "blobs", "weights", "audits", "retrain", "rescore"
     std::uint64_t done = 0;
     std::uint64_t total = 0;
     std::string unit;  // "records", "blobs", "rounds", "contributions", "scores"
@@ -64,6 +65,8 @@ struct VerifyReport {
   std::uint64_t start_retrained = 0;
   std::uint64_t retrained = 0;        // contributions trained again
   std::uint64_t retrained_exact = 0;  // of them, those that gave the committed bytes
+  std::uint64_t audits = 0;           // audited contributions trained again
+  std::uint64_t audits_forged = 0;    // of them, those that gave other bytes than were sent
   std::uint64_t rescored = 0;
   std::uint64_t rescored_exact = 0;
   double seconds_log = 0, seconds_blobs = 0, seconds_weights = 0, seconds_retrain = 0;

@@ -27,6 +27,7 @@ using role::trainer::Action;
 constexpr std::int64_t kLookMs = 2'000;  // between looks at the log while training
 constexpr std::int64_t kLookAfterOutageMs = 60'000;
 constexpr int kTrainerFailuresMax = 3;  // in a row
+constexpr std::uint64_t kStateBytesMax = std::uint64_t{1} << 40;
 
 class Volunteer {
  public:
@@ -42,6 +43,7 @@ class Volunteer {
   Result<bool> act(const role::trainer::Join& action);
   Result<bool> act(const role::trainer::Train& action);
   Result<bool> act(const role::trainer::Reveal& action);
+  Result<bool> act(const role::trainer::RevealStates& action);
   Result<bool> act(const role::trainer::Done& action);
   Result<bool> act(const role::trainer::Excluded& action);
 
@@ -92,20 +94,40 @@ bool Volunteer::round_is_open(std::int64_t round) const {
 std::optional<Digest> Volunteer::kept_state(const char* kind,
                                             const std::optional<Digest>& digest) const {
   if (!digest) return std::nullopt;
-  const auto bytes = store::read_file(state_path(kind, *digest).string(), std::uint64_t{1} << 40);
+  const auto bytes = store::read_file(state_path(kind, *digest).string(), kStateBytesMax);
   if (!bytes || sha256(*bytes) != *digest) return std::nullopt;
   return digest;
 }
 
-// Keeps what the log knows and what a pending record speaks of.
+// Keeps what the log knows, what a pending record speaks of, and what an audit may ask for.
 void Volunteer::trim_states() const {
   std::set<std::string> keep;
-  const auto keep_step = [&keep, this](const char* kind, const std::optional<Digest>& digest) {
+  const auto keep_one = [&keep, this](const char* kind, const std::optional<Digest>& digest) {
     if (digest) keep.insert(state_path(kind, *digest).filename().string());
   };
-  if (const fold::Member* member = session_.run().member(session_.me())) {
-    keep_step("ef", member->error_feedback);
-    keep_step("opt", member->optimizer);
+  const auto keep_link = [&keep_one](const fold::StateStep& ef, const fold::StateStep& opt) {
+    keep_one("ef", ef.before);
+    keep_one("ef", ef.after);
+    keep_one("opt", opt.before);
+  };
+  const fold::RunState& run = session_.run();
+  if (const fold::Member* member = run.member(session_.me())) {
+    keep_one("ef", member->error_feedback);
+    keep_one("opt", member->optimizer);
+  }
+  if (const fold::Committed* open = run.contribution_of(session_.me())) {
+    keep_link(open->act.error_feedback, open->act.optimizer);
+  }
+  const auto closed = static_cast<std::int64_t>(run.history.size());
+  for (const fold::ClosedRound& round : run.history) {
+    for (const fold::ClosedContribution& one : round.contributions) {
+      if (one.author != session_.me()) continue;
+      const fold::AuditCase* audit = run.audit_of(one.place.id);
+      const bool asked = audit && (audit->phase != fold::AuditPhase::ended ||
+                                   audit->end == fold::AuditEnd::withheld);
+      if (!asked && round.number + fold::kDisputeRounds < closed - 1) continue;
+      keep_link(one.error_feedback, one.optimizer);
+    }
   }
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(session_.options().dir / "state", error)) {
@@ -255,6 +277,45 @@ Result<bool> Volunteer::act(const role::trainer::Reveal& action) {
   return session_.follow(0);
 }
 
+// Names the states first: the hub takes only blobs that a record names.
+Result<bool> Volunteer::act(const role::trainer::RevealStates& action) {
+  session_.tell_state("revealing the states before an audited contribution");
+  facts_.states_done.insert(action.contribution);
+  fold::Reveal act{session_.run().id, action.round, action.contribution, {}};
+  const auto take = [&](const char* kind, const std::optional<Digest>& digest,
+                        std::string_view type) -> Status {
+    if (!digest) return ok();
+    const auto bytes = store::read_file(state_path(kind, *digest).string(), kStateBytesMax);
+    if (!bytes || sha256(*bytes) != *digest) {
+      return fail(ErrorCode::not_found, "the states that an audit asks for are not here any more");
+    }
+    act.states.push_back({*digest, bytes->size(), std::string(type)});
+    return session_.blobs().put(*digest, *bytes);
+  };
+  Status taken = take("ef", action.error_feedback, fold::kErrorFeedbackType);
+  if (taken) taken = take("opt", action.optimizer, fold::kOptimizerType);
+  if (taken) taken = take("ef", action.error_feedback_after, fold::kErrorFeedbackType);
+  if (!taken && taken.error().code != ErrorCode::not_found) return taken.error();
+  if (!taken) {
+    session_.tell(Event::Kind::note, taken.error().message);
+    return true;
+  }
+  if (!action.named) {
+    const auto posted = session_.publisher().post(fold::write(act));
+    if (!posted) facts_.states_done.erase(action.contribution);
+    if (!posted) return after(posted.error());
+  }
+  for (const BlobRef& state : act.states) {
+    const Status uploaded = session_.blobs().upload(state);
+    if (!uploaded && uploaded.error().code != ErrorCode::refused) {
+      facts_.states_done.erase(action.contribution);
+      return after(uploaded);
+    }
+    static_cast<void>(session_.blobs().remove(state.digest));
+  }
+  return true;
+}
+
 Result<bool> Volunteer::act(const role::trainer::Train& action) {
   const auto max = options_.role.rounds_max;
   if (max > 0 && rounds_here_ >= max) return false;
@@ -291,9 +352,9 @@ Result<TrainDone> Volunteer::train_steps(const role::trainer::Train& action, con
   const auto manifest = session_.manifest();
   if (!manifest) return manifest.error();
   std::vector<format::Shard> mine;
-  for (const std::uint64_t index :
-       fold::shards_of(action.ordinal, static_cast<std::uint64_t>(recipe.shards_per_member),
-                       manifest->train.size())) {
+  for (const std::uint64_t index : fold::shards_of(
+           action.ordinal + (options_.misbehave == Misbehave::other_data ? 1 : 0),
+           static_cast<std::uint64_t>(recipe.shards_per_member), manifest->train.size())) {
     mine.push_back(manifest->train[index]);
   }
   const auto shards = session_.shard_files(mine);
@@ -310,6 +371,9 @@ Result<TrainDone> Volunteer::train_steps(const role::trainer::Train& action, con
   request.first_step = action.first_step;
   request.total_steps = action.total_steps;
   request.inner = recipe.inner;
+  if (options_.misbehave == Misbehave::lazy) {
+    request.inner.steps = std::max<std::int64_t>(1, recipe.inner.steps / 2);
+  }
   request.out = session_.work("trained.safetensors");
   request.state_out = session_.work("trained.state");
   tokens_before_ = session_.stats.tokens;
@@ -354,6 +418,13 @@ Result<Bytes> Volunteer::dishonest(const exact::Codec& codec, const exact::Prove
     residual.assign(before.size(), 0.0F);
     return to_bytes("this is no delta");
   }
+  if (options_.misbehave == Misbehave::amplified) {
+    std::vector<float> further(before.size());
+    for (std::size_t i = 0; i < further.size(); ++i) {
+      further[i] = before[i] + 1.5F * (trained[i] - before[i]);
+    }
+    return encode_contribution(codec, provenance, before, further, residual);
+  }
   Rng rng(provenance.base);  // noise: uniform, of the same norm
   std::vector<float> noise(before.size());
   double wanted = 0, got = 0;
@@ -383,9 +454,12 @@ Result<Bytes> Volunteer::encode(const role::trainer::Train& action, const fs::pa
     case Misbehave::sign_flip:
     case Misbehave::noise:
     case Misbehave::malformed:
+    case Misbehave::amplified:
       return dishonest(*codec, {action.base, session_.me()}, *before_flat, *trained_flat, residual);
     case Misbehave::none:
     case Misbehave::withhold:
+    case Misbehave::lazy:
+    case Misbehave::other_data:
       break;
   }
   return encode_contribution(*codec, {action.base, session_.me()}, *before_flat, *trained_flat,
@@ -419,8 +493,7 @@ Status Volunteer::contribute(const role::trainer::Train& action, const fs::path&
       !kept) {
     return kept;
   }
-  const auto state =
-      store::read_file(session_.work("trained.state").string(), std::uint64_t{1} << 40);
+  const auto state = store::read_file(session_.work("trained.state").string(), kStateBytesMax);
   if (!state) return state.error();
   if (Status kept =
           store::write_file_atomic(state_path("opt", act.optimizer.after).string(), *state);
@@ -437,6 +510,11 @@ Status Volunteer::contribute(const role::trainer::Train& action, const fs::path&
   act.loss_last_nanos = done.loss_last_nanos;
   act.steps = done.steps;
   act.tokens = done.tokens;
+  if (options_.misbehave == Misbehave::lazy) {
+    const fold::InnerRule& inner = session_.run().recipe.inner;
+    act.tokens = done.tokens / done.steps * inner.steps;
+    act.steps = inner.steps;
+  }
   session_.stats.loss_nanos = done.loss_last_nanos;
   return publish(act);
 }
@@ -473,7 +551,12 @@ Result<Misbehave> parse_misbehave(const std::string& text) {
   if (text == "noise") return Misbehave::noise;
   if (text == "withhold") return Misbehave::withhold;
   if (text == "malformed") return Misbehave::malformed;
-  return invalid("misbehaviour is one of none, sign-flip, noise, withhold, malformed");
+  if (text == "lazy") return Misbehave::lazy;
+  if (text == "other-data") return Misbehave::other_data;
+  if (text == "amplified") return Misbehave::amplified;
+  return invalid(
+      "misbehaviour is one of none, sign-flip, noise, withhold, malformed, lazy, other-data, "
+      "amplified");
 }
 
 Result<Stats> run_volunteer(const VolunteerOptions& options, Wire& wire, Clock& clock,

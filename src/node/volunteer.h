@@ -24,6 +24,10 @@ enum class Misbehave {
   noise,      // random numbers of the same norm
   withhold,   // commits and never reveals
   malformed,  // bytes that are no delta
+  // What no score shows, and an audit does:
+  lazy,        // half of the inner steps, and says all
+  other_data,  // trains on other shards than its own
+  amplified,   // one and a half times its pseudo-gradient
 };
 [[nodiscard]] Result<Misbehave> parse_misbehave(const std::string& text);  // "sign-flip", …
 

@@ -25,6 +25,7 @@ Action train(const fold::RunState& run, const fold::Member& member) {
 
 Action in_commit(const fold::LogState& log, const fold::RunState& run, const fold::Member& member,
                  const TrainerFacts& facts) {
+  if (member.suspended) return Wait{"suspended: " + *member.suspended};
   if (run.contribution_of(member.key)) return Wait{"committed; waiting for the others"};
   if (facts.attempted_round == run.round.number) return Wait{"contribution sent"};
   if (run.left_out(member.key) && !run.open_to_all(log.now_ms())) {
@@ -44,13 +45,36 @@ Action in_score(const fold::RunState& run, const KeyId& me, const TrainerFacts& 
   return Reveal{run.round.number, mine->act.delta, run.round.phase_ms + run.recipe.reveal_ms};
 }
 
+std::optional<RevealStates> owed_states(const fold::RunState& run, const KeyId& me,
+                                        const TrainerFacts& facts) {
+  for (const fold::AuditCase& audit : run.audits) {
+    if (audit.author != me || facts.states_done.contains(audit.contribution.id)) continue;
+    const bool wanted =
+        audit.phase == fold::AuditPhase::reveal || audit.end == fold::AuditEnd::withheld;
+    const bool named = audit.phase == fold::AuditPhase::audit && audit.revealed;
+    if (!wanted && !named) continue;
+    const fold::ClosedContribution& one =
+        *run.closed_contribution(audit.round, audit.contribution.id);
+    RevealStates action{one.place.id,         audit.round, one.error_feedback.before,
+                        one.optimizer.before, {},          named};
+    if (one.numeric_class != fold::kExactClass) {
+      action.error_feedback_after = one.error_feedback.after;
+    }
+    return action;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Action decide_trainer(const fold::LogState& log, const fold::RunState& run, const KeyId& me,
                       const TrainerFacts& facts) {
-  if (run.phase == fold::Phase::finished) return Done{};
   const fold::Member* member = run.member(me);
-  if (member && member->excluded) return Excluded{*member->excluded};
+  if (member && member->excluded) {
+    return run.phase == fold::Phase::finished ? Action(Done{}) : Excluded{*member->excluded};
+  }
+  if (std::optional<RevealStates> owed = owed_states(run, me, facts)) return *owed;
+  if (run.phase == fold::Phase::finished) return Done{};
   if (!log.author(me)) {
     if (facts.identify_sent) return Wait{"identity sent"};
     return Identify{};

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -19,6 +20,8 @@ struct TrainerFacts {
   std::optional<std::int64_t> attempted_round = {};
   // The newest round whose blob has been uploaded completely.
   std::optional<std::int64_t> uploaded_round = {};
+  // Contributions whose states before have been uploaded, or are not here any more.
+  std::set<RecordId> states_done = {};
 };
 
 namespace trainer {
@@ -47,12 +50,21 @@ struct Reveal {
   BlobRef delta;
   std::int64_t deadline_ms = 0;  // log time, after which it may be scored as withheld
 };
+// Name and upload the states that an audited contribution of ours started from (spec/audit.md §4).
+struct RevealStates {
+  RecordId contribution;
+  std::int64_t round = 0;
+  std::optional<Digest> error_feedback;
+  std::optional<Digest> optimizer;
+  std::optional<Digest> error_feedback_after;  // of an inexact class alone
+  bool named = false;                          // the record is on the log: upload
+};
 struct Done {};  // the run is finished
 struct Excluded {
   std::string reason;
 };
 
-using Action = std::variant<Wait, Identify, Join, Train, Reveal, Done, Excluded>;
+using Action = std::variant<Wait, Identify, Join, Train, Reveal, RevealStates, Done, Excluded>;
 
 }  // namespace trainer
 

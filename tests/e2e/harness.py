@@ -218,9 +218,9 @@ def small_recipe(path, rounds, steps=6):
 
 
 class Swarm:
-    """A hub, a coordinator, a validator and volunteers from the ordinary verbs."""
+    """A hub, a coordinator, validators and volunteers from the ordinary verbs."""
 
-    def __init__(self, work, recipe, text):
+    def __init__(self, work, recipe, text, validators=1):
         self.work = work
         self.logs = work / "logs"
         self.logs.mkdir()
@@ -231,14 +231,17 @@ class Swarm:
         hub.arguments[hub.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{port}"
         self.url = f"http://127.0.0.1:{port}"
         self.hub = hub
-        keys = {role: self.key(role) for role in ("maintainer", "coordinator", "validator")}
+        names = ["validator", *(f"validator-{i}" for i in range(2, validators + 1))]
+        keys = {role: self.key(role) for role in ("maintainer", "coordinator", *names)}
+        listed = [argument for name in names for argument in ("--validator", keys[name])]
         self.opened = run_json(
             "run", "open", "--hub", self.url, "--recipe", recipe, "--text", text, "--name", "test",
             "--dir", work / "maintainer", "--key", self.key_file("maintainer"), "--coordinator",
-            keys["coordinator"], "--validator", keys["validator"], "--threads", 2)
+            keys["coordinator"], *listed, "--threads", 2)
         self.run_url = f"{self.url}/runs/test"
         self.coordinator = self.role("coordinate", "coordinator")
-        self.validator = self.role("validate", "validator")
+        self.validators = [self.role("validate", name) for name in names]
+        self.validator = self.validators[0]
 
     def process(self, name, *arguments):
         return Process(name, arguments, self.logs)
