@@ -18,6 +18,7 @@
 #include "node/run_open.h"
 #include "node/trainer_process.h"
 #include "node/verify_audits.h"
+#include "node/verify_facts.h"
 #include "store/file.h"
 
 namespace harambee::node {
@@ -425,6 +426,7 @@ class Verification {
       report_progress("weights", plan.result->rounds_replayed, rounds, "rounds");
       if (Status done = train_round(plan, *replay, retraining); !done) return done;
       if (Status done = score_round(plan, *replay); !done) return done;
+      if (Status done = facts_of_round(plan, *replay); !done) return done;
       auto begun = Steady::now();
       Status done = replay->next();
       report_.seconds_weights += seconds_since(begun);
@@ -434,6 +436,22 @@ class Verification {
     report_progress("weights", rounds, rounds, "rounds");
     if (replay->digest() != plan.run->weights) {
       fault("run " + plan.run->name, "the last weights should be " + replay->digest().hex());
+    }
+    return ok();
+  }
+
+  // What the round's validators said of its blobs.
+  Status facts_of_round(const Plan& plan, const Replay& replay) {
+    const fold::ClosedRound& round = plan.run->history[static_cast<std::size_t>(replay.round())];
+    Result<FactsChecked> checked =
+        check_facts(*plan.run, round, log_.scores, replay.layout().parameters(), blobs_);
+    if (!checked) return checked.error();
+    report_.facts_checked += checked->scores;
+    for (const FactsChecked::Lie& lie : checked->lies) {
+      fault("run " + plan.run->name + " round " + std::to_string(round.number) + " score " +
+                lie.score->place.id.hex() + " (entry " + std::to_string(lie.score->place.index) +
+                ") by validator " + lie.score->validator.hex(),
+            lie.what);
     }
     return ok();
   }
@@ -554,6 +572,7 @@ std::string to_json(const VerifyReport& report) {
                          {"retrained_exact", report.retrained_exact},
                          {"audits", report.audits},
                          {"audits_forged", report.audits_forged},
+                         {"facts_checked", report.facts_checked},
                          {"rescored", report.rescored},
                          {"rescored_exact", report.rescored_exact},
                          {"seconds_log", report.seconds_log},

@@ -67,6 +67,7 @@ struct VerifyReport {
   std::uint64_t retrained_exact = 0;  // of them, those that gave the committed bytes
   std::uint64_t audits = 0;           // audited contributions trained again
   std::uint64_t audits_forged = 0;    // of them, those that gave other bytes than were sent
+  std::uint64_t facts_checked = 0;    // score records whose facts about blobs were stated again
   std::uint64_t rescored = 0;
   std::uint64_t rescored_exact = 0;
   double seconds_log = 0, seconds_blobs = 0, seconds_weights = 0, seconds_retrain = 0;

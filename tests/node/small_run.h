@@ -34,6 +34,8 @@ struct SmallRunOptions {
   int extra_ticks = 0;              // after the run, to make the log longer
   // May change what the coordinator says of a round: a lie that the fold cannot see.
   std::function<void(fold::Close&)> lie{};
+  // May change what the validator says of a round.
+  std::function<void(fold::Score&)> lie_score{};
 };
 
 class SmallRun {
@@ -206,6 +208,7 @@ class SmallRun {
       }
       score.entries.push_back(entry);
     }
+    if (options_.lie_score) options_.lie_score(score);
     append("validator", fold::write(score));
     close(round);
   }

@@ -70,6 +70,43 @@ class VerifyTest : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
+// Whoever states something else about a blob than the blob does is named.
+TEST_F(VerifyTest, NamesAValidatorThatLiesAboutBlobs) {
+  const std::string validator =
+      SecretKey::from_seed(sha256(view("key of validator")).bytes).id().hex();
+  int nth = 0;
+  const std::vector<std::pair<std::function<void(fold::ScoreEntry&)>, std::string>> lies = {
+      {[](fold::ScoreEntry& entry) { entry.squared_norm += "0"; }, "the squared norm"},
+      {[](fold::ScoreEntry& entry) { ++entry.norm_exponent; }, "the squared norm"},
+      {[](fold::ScoreEntry& entry) { entry.group = 0; }, "the group"},
+      {[](fold::ScoreEntry& entry) {
+         entry.verdict = "malformed: I do not like it";
+         entry.gain_nanos = 0;
+       },
+       "the verdict"},
+      {[](fold::ScoreEntry& entry) {
+         entry.verdict = "norm: 99.0 times the median";
+         entry.gain_nanos = 0;
+       },
+       "should be \"ok\""}};
+  for (const auto& [lie, what] : lies) {
+    SCOPED_TRACE(what);
+    SmallRun small({.lie_score = [&lie](fold::Score& score) {
+      if (score.round == 2) lie(score.entries[1]);
+    }});
+    const std::string hub = "hub" + std::to_string(nth++);
+    small.write_to(dir(hub.c_str()));
+    Result<std::unique_ptr<LogSource>> source = open_directory_source(dir(hub.c_str()));
+    ASSERT_TRUE(source.ok());
+    Result<VerifyReport> report = verify(**source, {});
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    ASSERT_EQ(report->faults.size(), 1u);
+    EXPECT_THAT(report->faults[0].place, AllOf(HasSubstr("round 2"), HasSubstr(validator)));
+    EXPECT_THAT(report->faults[0].what, HasSubstr(what));
+    EXPECT_EQ(report->facts_checked, 3u);
+  }
+}
+
 TEST_F(VerifyTest, AnHonestLogIsReplayedToTheLastWeights) {
   SmallRun small({.extra_ticks = 300});
   small.write_to(dir());
