@@ -151,7 +151,7 @@ void World::check_people(const fold::RunState& run) {
     if (!member.excluded) continue;
     ++excluded;
     const std::uint32_t peer = peer_of_.at(key);
-    if (peers_[peer].conduct == Conduct::honest) {
+    if (peers_[peer].conduct == Conduct::honest && !peers_[peer].mixed) {
       ++report_.summary.honest_excluded;
       report_.violate("I7", "honest " + who(peer) + " is excluded: " + *member.excluded);
     }
@@ -238,12 +238,26 @@ void World::check_end() {
         found != ledger_.ids.end() && found->second == index, "I2",
         "a record that was answered with place " + std::to_string(index) + " is not there");
   }
-  // I10: with fewer than a quarter of attackers, what is learned stays learned.
-  std::size_t steps = 0;
-  for (const fold::ClosedRound& closed : run.history) steps += closed.update ? 1 : 0;
-  if (steps >= 4 && run.history.back().loss_nanos) {
-    report_.check(*run.history.back().loss_nanos < *run.history.front().loss_nanos, "I10",
-                  "nothing was learned in " + std::to_string(steps) + " rounds");
+  check_learning(run);
+}
+
+// I10: three rounds with the work of a third of the members bring the loss down, whoever attacks. A
+// round with one or two contributions takes a step that is too long for them; it proves nothing.
+void World::check_learning(const fold::RunState& run) {
+  constexpr std::int64_t kLearnedNanos = 200'000'000;  // below, there is little left to learn
+  std::size_t in_a_row = 0;
+  for (std::size_t i = 0; i < run.history.size(); ++i) {
+    const fold::ClosedRound& closed = run.history[i];
+    if (in_a_row >= 3 && closed.loss_nanos) {
+      const std::int64_t before = run.history[i - 3].loss_nanos.value_or(0);
+      report_.check(
+          before < kLearnedNanos || *closed.loss_nanos < before, "I10",
+          "rounds " + std::to_string(i - 3) + " to " + std::to_string(i) + " made the loss worse");
+    }
+    std::size_t accepted = 0;
+    for (const fold::ClosedContribution& one : closed.contributions) accepted += one.accepted;
+    const bool many = 3 * accepted >= std::min<std::size_t>(run.members.size(), 128);
+    in_a_row = many ? in_a_row + 1 : 0;
   }
 }
 

@@ -5,6 +5,7 @@
 #include "exact/outer_step.h"
 #include "fold/acts.h"
 #include "fold/assignment.h"
+#include "node/round_close.h"
 #include "node/round_math.h"
 #include "sim/world.h"
 
@@ -172,7 +173,47 @@ void World::on_fetched(const Event& event) {
   set_timer(event.peer, kFetchMs);
 }
 
-// As node/validator: format, norm, the gain of a small step in the direction of each contribution.
+// The gain of a small step in the direction of each contribution.
+void World::measure(const std::vector<float>& base, const role::validator::Score& action,
+                    const std::map<Digest, Blob>& gathered, fold::Score& act) {
+  std::vector<node::Revealed> revealed;
+  for (const auto& asked : action.contributions) {
+    revealed.push_back({asked.delta, asked.author, std::nullopt});
+    const auto blob = gathered.find(asked.delta.digest);
+    if (blob != gathered.end()) revealed.back().bytes = *blob->second;
+  }
+  const auto findings =
+      node::examine({plan_.recipe, base.size(), action.base, action.seed}, revealed);
+  HARAMBEE_CHECK(findings.ok());
+  std::vector<exact::SquaredNorm> norms;
+  for (const node::Finding& finding : *findings) {
+    if (finding.delta) norms.push_back(finding.delta->squared_norm());
+  }
+  const fold::GateRule& gate = plan_.recipe.gate;
+  const auto without = task_->evaluate(base, action.seed, gate.rows);
+  for (std::size_t i = 0; i < findings->size(); ++i) {
+    const node::Finding& finding = (*findings)[i];
+    fold::ScoreEntry entry;
+    entry.contribution = action.contributions[i].contribution;
+    entry.verdict = finding.verdict;
+    entry.group = finding.group;
+    if (finding.delta) {
+      const exact::SquaredNorm& norm = finding.delta->squared_norm();
+      entry.squared_norm = norm.digits();
+      entry.norm_exponent = norm.exponent;
+      if (finding.verdict == fold::kVerdictOk) {
+        std::vector<float> tried = base;
+        exact::add_scaled(*finding.delta, node::gate_factor(gate.step, norm, exact::median(norms)),
+                          tried);
+        entry.gain_nanos =
+            node::gain_nanos(without, task_->evaluate(tried, action.seed, gate.rows));
+      }
+    }
+    act.entries.push_back(std::move(entry));
+  }
+}
+
+// As node/validator.
 void World::score(std::uint32_t index) {
   Peer& peer = peers_[index];
   Desk& desk = *peer.desk;
@@ -187,38 +228,7 @@ void World::score(std::uint32_t index) {
   act.seed = action.seed;
   act.loss_nanos =
       node::mean_nanos(task_->evaluate(*base, fold::report_seed(run_id_), gate.report));
-  const auto without = task_->evaluate(*base, action.seed, gate.rows);
-  std::vector<std::optional<exact::Delta>> deltas;
-  std::vector<exact::SquaredNorm> norms;
-  for (const auto& asked : action.contributions) {
-    fold::ScoreEntry entry;
-    entry.contribution = asked.contribution;
-    entry.verdict = fold::kVerdictWithheld;
-    deltas.emplace_back();
-    if (const auto blob = desk.gathered.find(asked.delta.digest); blob != desk.gathered.end()) {
-      auto delta =
-          exact::Delta::parse(*blob->second, base->size(), up_, {action.base, asked.author});
-      if (delta) {
-        entry.verdict = fold::kVerdictOk;
-        entry.squared_norm = delta->squared_norm().digits();
-        entry.norm_exponent = delta->squared_norm().exponent;
-        norms.push_back(delta->squared_norm());
-        deltas.back() = *std::move(delta);
-      } else {
-        entry.verdict = node::malformed_verdict(delta.error().message);
-      }
-    }
-    act.entries.push_back(std::move(entry));
-  }
-  for (std::size_t i = 0; i < deltas.size(); ++i) {
-    if (!deltas[i]) continue;
-    std::vector<float> tried = *base;
-    exact::add_scaled(*deltas[i],
-                      node::gate_factor(gate.step, deltas[i]->squared_norm(), exact::median(norms)),
-                      tried);
-    act.entries[i].gain_nanos =
-        node::gain_nanos(without, task_->evaluate(tried, action.seed, gate.rows));
-  }
+  measure(*base, action, desk.gathered, act);
   if (peer.liar) {
     for (std::size_t i = 0; i < act.entries.size(); ++i) {
       const auto author = peer_of_.find(action.contributions[i].author);
@@ -251,13 +261,15 @@ void World::close(std::uint32_t index) {
   fold::Close act;
   act.run = run_id_;
   act.round = action.round;
-  std::vector<exact::Delta> deltas;
+  node::Accepted accepted;
   for (const auto& one : action.accepted) {
     act.accepted.push_back(one.contribution);
     auto delta = exact::Delta::parse(*desk.gathered.at(one.delta.digest), base->size(), up_,
                                      {action.base, one.author});
     if (!report_.check(delta.ok(), "I4", "the validators accepted what is malformed")) return;
-    deltas.push_back(*std::move(delta));
+    accepted.deltas.push_back(*std::move(delta));
+    accepted.standing.push_back(one.standing);
+    accepted.group.push_back(one.group);
   }
   const auto keep = [&desk](Bytes bytes, std::string_view type) {
     const BlobRef ref{sha256(bytes), bytes.size(), std::string(type)};
@@ -265,8 +277,10 @@ void World::close(std::uint32_t index) {
     return ref;
   };
   if (desk.to_upload.size() > 4) desk.to_upload.clear();  // what no logged record names
-  if (!deltas.empty()) {
-    auto update = exact::close_round(down_, plan_.recipe.outer_lr, action.base, deltas, numbers);
+  if (!accepted.deltas.empty()) {
+    // Of the aggregation rules that look back at the last update, none is drawn.
+    auto update = node::close_round({plan_.recipe, base->size(), action.base, action.seed},
+                                    accepted, nullptr, numbers);
     HARAMBEE_CHECK(update.ok());
     act.update = keep(*std::move(update), fold::kUpdateType);
   }

@@ -40,6 +40,12 @@ fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
   recipe.gate.rows = 64;
   recipe.gate.report = 32;
   recipe.outer_lr = {5'000'000'000};
+  // The layers that sim/ledger.h and sim/recount.h know; the others are off.
+  recipe.judge = fold::JudgeRule();
+  recipe.judge.aggregate = fold::AggregateRule::clip;
+  recipe.judge.centered_iterations = 1;
+  recipe.judge.norm_max = {draw.chance(1, 2) ? 10'000'000'000 : 0};
+  recipe.judge.similar = recipe.judge.sample = {1'000'000'000};
   recipe.credit.round = fold::MicroCredit(draw.between(1, 3'000'000));
   recipe.seed = Stream::of(draw.next(), "first weights");
   return recipe;

@@ -58,6 +58,7 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
     const role::TrainerFacts facts{peer.identify_sent, peer.join_sent, round(peer.attempted),
                                    round(peer.uploaded)};
     auto action = role::decide_trainer(hub.state, *run, peer.id, facts);
+    if (twice_ != kNone && &peer == &peers_[twice_]) insist(*run, action);
     wait = std::holds_alternative<role::trainer::Wait>(action);
     // Until the recipe draws a cohort, a crowd would train for 128 places: most stay away.
     if (config_.peers > 256 && std::holds_alternative<role::trainer::Train>(action)) {
@@ -85,6 +86,19 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
   decision.prev = hub.state.prev(peer.id);
   decision.log_ms = hub.state.now_ms();
   return decision;
+}
+
+// A member that has committed, and commits again.
+void World::insist(const fold::RunState& run, role::trainer::Action& action) {
+  const Peer& peer = peers_[twice_];
+  if (run.phase != fold::Phase::commit || !run.contribution_of(peer.id)) return;
+  role::trainer::Train train;
+  train.round = run.round.number;
+  train.base = run.weights;
+  train.ordinal = run.member(peer.id)->ordinal;
+  train.seed = run.id;
+  action = train;
+  twice_ = kNone;
 }
 
 // The same answer for one peer in one round, however often it asks.
@@ -184,8 +198,9 @@ void World::on_receipt(const Event& event) {
       report_.reached(no->status == 429 ? Probe::overload : Probe::unavailable);
       return;  // the timer sends it again
     }
+    const bool second_log = plan_.faults.has(Fault::backup) || plan_.faults.has(Fault::two_faced);
     report_.check(
-        no->status == 409, "I4",
+        no->status == 409 && second_log, "I4",
         "the hub refuses an honest record: " + std::to_string(no->status) + " " + no->reason);
     report_.reached(Probe::conflict);
     report_.log(who(event.peer), "the hub refuses its " + desk.pending_kind + ": " + no->reason);

@@ -88,6 +88,7 @@ void World::open_run() {
   open.data = put(to_bytes("the simulator draws its rows from seeds"), format::kDataManifestType);
   say_at_setup(maintainer_, fold::write(fold::Identity{maintainer_.public_key()}));
   say_at_setup(maintainer_, fold::write(open));
+  HARAMBEE_CHECK(hub.state.run_named("sim") != nullptr);  // else the recipe breaks a rule
   run_id_ = hub.state.run_named("sim")->id;
 
   recount_.weights = task_->first_weights();

@@ -55,7 +55,7 @@ void World::act(std::uint32_t index, const role::trainer::Action& action,
   }
   if (const auto* train = std::get_if<Train>(&action)) {
     if (peer.mixed && chance_.chance(1, 3)) {
-      return say_nonsense(index, decision.seq, decision.prev);
+      return say_nonsense(index, *train, decision);
     }
     if (!weights(train->base)) {
       peer.epoch = 0;
@@ -170,21 +170,36 @@ void World::contribute(std::uint32_t index, const Trained& trained) {
   post(index, fold::write(act), trained.seq, trained.prev);
 }
 
-// A version that is not written yet: a kind that nobody knows, or a body with something more.
-void World::say_nonsense(std::uint32_t index, std::uint64_t seq,
-                         const std::optional<RecordId>& prev) {
+// A version that is not written yet, or one that is wrong: a kind that nobody knows, a body with
+// something more, contributions that break a rule.
+void World::say_nonsense(std::uint32_t index, const role::trainer::Train& action,
+                         const Decision& decision) {
   Payload payload;
-  payload.run = run_id_;
-  payload.kind = "future.kind";
-  payload.body = JsonObject{{"what", "nobody knows"}};
-  if (chance_.chance(1, 2)) {
-    payload = fold::write(fold::Join{run_id_, "exact-1", "simulated"});
-    JsonObject* body = payload.body.object();
-    body->emplace("since", 2);
-  } else {
+  const std::uint64_t which = chance_.below(5);
+  if (which == 0) {
+    payload.run = run_id_;
+    payload.kind = "future.kind";
+    payload.body = JsonObject{{"what", "nobody knows"}};
     report_.reached(Probe::unknown_kind);
+  } else if (which == 1) {
+    payload = fold::write(fold::Join{run_id_, "exact-1", "simulated"});
+    payload.body.object()->emplace("since", 2);
+  } else {
+    const Digest junk = Stream::of(chance_.next(), "junk");
+    fold::Contribution act;
+    act.run = run_id_;
+    act.round = action.round;
+    act.base = which == 2 ? model_order_.front() : action.base;
+    act.numeric_class = "exact-1";
+    act.error_feedback = {which == 3 ? std::optional(junk) : std::nullopt, junk};
+    act.optimizer = {std::nullopt, junk};
+    act.loss_first_nanos = act.loss_last_nanos = 1;
+    act.steps = act.tokens = 1;
+    act.delta = {junk, 100, std::string(fold::kDeltaType)};
+    payload = fold::write(act);
+    if (which == 4 && !peers_[index].busy) twice_ = index;  // and then its real one
   }
-  post(index, std::move(payload), seq, prev);
+  post(index, std::move(payload), decision.seq, decision.prev);
 }
 
 void World::reveal(std::uint32_t index) {

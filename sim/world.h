@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "exact/codec.h"
+#include "fold/acts.h"
 #include "fold/apply.h"
 #include "fold/state.h"
 #include "format/model.h"
@@ -247,6 +248,7 @@ class World {
   void poll(std::uint32_t peer);
   void set_timer(std::uint32_t peer, std::int64_t delay_ms);
   std::optional<Parcel> decide(Peer& peer, const Hub& hub);
+  void insist(const fold::RunState& run, role::trainer::Action& action);
   void on_answer(const Event& event);
   void on_receipt(const Event& event);
   void on_uploaded(const Event& event);
@@ -265,7 +267,8 @@ class World {
   void act(std::uint32_t peer, const role::trainer::Action& action, const Decision& decision);
   void on_trained(const Event& event);
   void reveal(std::uint32_t peer);
-  void say_nonsense(std::uint32_t peer, std::uint64_t seq, const std::optional<RecordId>& prev);
+  void say_nonsense(std::uint32_t peer, const role::trainer::Train& action,
+                    const Decision& decision);
   Bytes make_delta(Peer& peer, const role::trainer::Train& action, std::vector<float>& residual);
   void contribute(std::uint32_t peer, const Trained& trained);
 
@@ -276,6 +279,8 @@ class World {
   void ask_tick(std::uint32_t peer);
   void fetch(std::uint32_t peer);
   void on_fetched(const Event& event);
+  void measure(const std::vector<float>& base, const role::validator::Score& action,
+               const std::map<Digest, Blob>& gathered, fold::Score& act);
   void score(std::uint32_t peer);
   void close(std::uint32_t peer);
   void upload_all(std::uint32_t peer);
@@ -291,6 +296,7 @@ class World {
   void check_folder(bool last);
   void check_queues();
   void check_end();
+  void check_learning(const fold::RunState& run);
 
   // trouble.cpp
   void trouble();
@@ -342,6 +348,7 @@ class World {
   std::map<std::string, std::uint64_t> promised_;  // record id: index in a receipt
   // trouble.cpp's
   enum class Copy { none, old_database, old_copy };
+  std::uint32_t twice_ = kNone;   // commits once more in a round
   std::uint32_t doomed_ = kNone;  // dies at its next effect
   bool kill_done_ = false;        // the planned kill of the hub comes after its step
   bool tear_ = false;             // … and tears the newest file

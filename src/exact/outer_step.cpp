@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "exact/aggregate.h"
 #include "exact/encoder.h"
 #include "exact/kernels.h"
@@ -24,7 +25,7 @@ Result<Bytes> close_with(const Codec& down, const Decimal& outer_rate, const Dig
   if (state.weights.size() != parameters || state.residual.size() != parameters) {
     return invalid("outer step: weights, residual and contributions differ in length");
   }
-  const float beta = to_float(down.feedback);
+  const float beta = HARAMBEE_MUTANT("no-feedback") ? 0.0F : to_float(down.feedback);
   const std::span<float> residual(state.residual);
   Encoder encoder(down, parameters);
   for (std::uint64_t at = 0; !mean->done();) {
@@ -50,7 +51,8 @@ Result<Bytes> close_round(const Codec& down, const Decimal& outer_rate, const Di
 }
 
 void apply_update(const Delta& update, const Decimal& outer_rate, std::span<float> weights) {
-  add_scaled(update, step_factor(outer_rate), weights);
+  const float way = HARAMBEE_MUTANT("wrong-way") ? -1.0F : 1.0F;
+  add_scaled(update, way * step_factor(outer_rate), weights);
 }
 
 Digest floats_digest(std::span<const float> values) {

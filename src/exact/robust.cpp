@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/mutant.h"
 #include "exact/math.h"
 #include "exact/points.h"
 #include "exact/real.h"
@@ -74,7 +75,8 @@ Weights vote_weights(bool clipped, std::span<const SquaredNorm> norms,
   for (std::size_t i = 0; i < norms.size(); ++i) {
     all += vote[i];
     if (norms[i].integer == 0) continue;
-    const Real clip = clipped ? clip_real(norms[i], middle) : kOne;
+    const bool cut = clipped && !HARAMBEE_MUTANT("no-clip");
+    const Real clip = cut ? clip_real(norms[i], middle) : kOne;
     factors[i] = product(clip, Real{vote[i], -30});
     factors[i].exponent += norms[i].exponent;
   }

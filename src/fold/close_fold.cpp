@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/decimal.h"
+#include "base/mutant.h"
 #include "fold/audit_fold.h"
 
 namespace harambee::fold {
@@ -116,10 +117,12 @@ void update_standing(Member& member, const ClosedContribution& one, bool mostly_
     return;
   }
   ++member.rejected;
-  if (mostly_rejected) return;
+  if (mostly_rejected && !HARAMBEE_MUTANT("bad-rounds-count")) return;
   ++member.rejected_streak;
   const std::int64_t sum =
       std::accumulate(member.gains.begin(), member.gains.end(), std::int64_t{0});
+  const bool good = sum >= 0 && !HARAMBEE_MUTANT("harsh-exclusion");
+  if (member.rejected_streak < kRejectedRoundsMax || good) return;
   if (member.rejected_streak < kRejectedRoundsMax || sum >= 0 || member.excluded) return;
   member.excluded = "rejected in " + std::to_string(member.rejected_streak) +
                     " rounds in a row, and the last " + std::to_string(member.gains.size()) +

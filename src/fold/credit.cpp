@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace harambee::fold {
 
@@ -20,7 +21,8 @@ std::vector<MicroCredit> split_evenly(MicroCredit total, std::size_t ways) {
   HARAMBEE_CHECK(ways > 0 && total.micros() >= 0);
   const auto count = static_cast<std::int64_t>(ways);
   const std::int64_t each = total.micros() / count;
-  const auto larger = static_cast<std::size_t>(total.micros() % count);
+  const auto larger =
+      HARAMBEE_MUTANT("credit-lost") ? 0 : static_cast<std::size_t>(total.micros() % count);
   std::vector<MicroCredit> parts(ways, MicroCredit(each));
   for (std::size_t i = 0; i < larger; ++i) parts[i] += MicroCredit(1);
   return parts;

@@ -4,13 +4,16 @@
 
 #include "base/check.h"
 #include "base/decimal.h"
+#include "base/mutant.h"
 #include "fold/votes.h"
 
 namespace harambee::fold {
 
 std::int64_t lower_median(std::vector<std::int64_t> values) {
   HARAMBEE_CHECK(!values.empty());
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
+  const auto middle =
+      values.begin() +
+      static_cast<std::ptrdiff_t>((values.size() - (HARAMBEE_MUTANT("upper-median") ? 0 : 1)) / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
 }
@@ -51,12 +54,13 @@ Verdict judge_one(const RoundState& round, std::size_t position) {
     }
     gains.push_back(entry.gain_nanos);
   }
-  if (gains.size() * 2 <= round.scores.size()) {
+  const std::size_t least = HARAMBEE_MUTANT("one-ok-is-enough") ? 0 : round.scores.size() / 2;
+  if (gains.size() <= least) {
     verdict.reason = reasons.empty() ? "nobody has scored it" : commonest(reasons);
     return verdict;
   }
   verdict.gain_nanos = lower_median(std::move(gains));
-  verdict.accepted = *verdict.gain_nanos > 0;
+  verdict.accepted = *verdict.gain_nanos > 0 || HARAMBEE_MUTANT("any-gain");
   if (!verdict.accepted) verdict.reason = "gain " + Decimal{*verdict.gain_nanos}.str();
   return verdict;
 }

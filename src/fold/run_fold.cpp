@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "fold/assignment.h"
 #include "fold/close_fold.h"
 #include "fold/cohort.h"
@@ -29,7 +30,7 @@ Objection round_objection(const RunState& run, std::int64_t round) {
 
 Objection chain_objection(const char* what, const StateStep& step,
                           const std::optional<Digest>& last) {
-  if (!step.before || step.before == last) return std::nullopt;
+  if (!step.before || step.before == last || HARAMBEE_MUTANT("loose-chain")) return std::nullopt;
   if (!last) return std::string(what) + ": begins from a state that the log does not know";
   return std::string(what) + ": begins from " + step.before->hex() +
          ", but the author's last contribution ended in " + last->hex();
@@ -53,14 +54,15 @@ Objection contribution_objection(const RunState& run, const Member* member, cons
   if (member->suspended) return "the author is suspended: " + *member->suspended;
   if (member->left) return "the author has left this run";
   if (Objection objection = round_objection(run, act.round)) return objection;
-  if (run.phase != Phase::commit) {
+  if (run.phase != Phase::commit && !HARAMBEE_MUTANT("late-work")) {
     return "late: the commit phase of round " + std::to_string(act.round) + " has ended";
   }
-  if (act.base != run.weights) {
+  if (act.base != run.weights && !HARAMBEE_MUTANT("stale-base")) {
     return "base: trained from " + act.base.hex() + ", but the round's weights are " +
            run.weights.hex();
   }
-  if (run.contribution_of(author)) return "the author has contributed to this round already";
+  if (run.contribution_of(author) && !HARAMBEE_MUTANT("two-each"))
+    return "the author has contributed to this round already";
   if (Objection objection = chain_objection("ef", act.error_feedback, member->error_feedback)) {
     return objection;
   }
@@ -176,7 +178,7 @@ Objection take(RunState& run, const Context& context, Contribution act) {
     return objection;
   }
   if (run.expects(*member)) --run.round.waiting_for;
-  member->missed = false;
+  member->missed = HARAMBEE_MUTANT("missed-for-ever") && member->missed;
   member->error_feedback = act.error_feedback.after;
   member->optimizer = act.optimizer.after;
   member->last_contribution = context.place;
@@ -196,7 +198,7 @@ void end_commit(RunState& run, const Context& context, const Digest& log_root) {
     run.missed.push_back(key);
   }
   HARAMBEE_CHECK(static_cast<std::int64_t>(run.missed.size()) == run.round.waiting_for);
-  run.round.score_seed = score_seed(log_root);
+  run.round.score_seed = score_seed(HARAMBEE_MUTANT("known-seed") ? run.id : log_root);
   enter(run, Phase::score, context);
 }
 

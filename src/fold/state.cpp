@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace harambee::fold {
 
@@ -128,11 +129,13 @@ bool RunState::tick_would_advance(std::int64_t now_ms) const {
   if (phase == Phase::commit) {
     const auto count = static_cast<std::int64_t>(round.contributions.size());
     if (count < recipe.min_contributions) return false;
-    return round.waiting_for == 0 || now_ms >= *deadline_ms();
+    return round.waiting_for == 0 || (now_ms >= *deadline_ms() && !HARAMBEE_MUTANT("no-deadline"));
   }
   if (phase == Phase::score) {
     // More than half of those who are listed, so that no minority decides a round by being early.
-    return 2 * round.scores.size() > acting_validators().size() && now_ms >= *deadline_ms();
+    const std::size_t least =
+        HARAMBEE_MUTANT("minority-decides") ? 0 : acting_validators().size() / 2;
+    return round.scores.size() > least && now_ms >= *deadline_ms();
   }
   return false;
 }

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/encoding.h"
+#include "base/mutant.h"
 #include "hub/admission.h"
 #include "hub/publication.h"
 #include "hub/published_log.h"
@@ -202,7 +203,7 @@ Status SequencerImpl::recover(const log::Checkpoint& published, const log::Check
                 "the tiles with the staged entries do not have the root that "
                 "the database's checkpoint promises");
   }
-  if (staged->empty()) return ok();
+  if (staged->empty() || HARAMBEE_MUTANT("forgets-staged")) return ok();
   pending_ = Pending{std::move(publication), committed_.checkpoint, *std::move(staged)};
   auto done = finish_publication();
   // A full disk is not damage: it is tried again with the first batch.
@@ -234,6 +235,7 @@ bool SequencerImpl::find_tick_in(const std::vector<Bytes>& entries) {
 }
 
 Status SequencerImpl::find_last_tick() {
+  if (HARAMBEE_MUTANT("forgets-the-time")) return ok();
   if (pending_ && find_tick_in(pending_->entries)) return ok();
   const std::uint64_t size = head()->size;
   const std::uint64_t oldest = size > kTickSearchEntries ? size - kTickSearchEntries : 0;
@@ -256,6 +258,7 @@ Status SequencerImpl::find_last_tick() {
 // set back does not stop the log's time.
 std::int64_t SequencerImpl::log_clock() const {
   const std::int64_t steady = last_tick_ms_ + (clock_.steady_ms() - steady_at_tick_ms_);
+  if (HARAMBEE_MUTANT("wall-clock-ticks")) return clock_.unix_ms();
   return std::max(clock_.unix_ms(), steady);
 }
 
@@ -363,9 +366,10 @@ Status SequencerImpl::commit_and_publish() {
   batch.old_head = committed_;
   batch.new_head = {publication.checkpoint.size,
                     log::sign_checkpoint(publication.checkpoint, key_)};
-  batch.published = published_;
+  batch.published = HARAMBEE_MUTANT("drops-staged") ? batch.new_head.size : published_;
 
-  auto committed = order_.commit(batch);  // COMMIT POINT: from here the entries exist
+  // COMMIT POINT: from here the entries exist
+  auto committed = HARAMBEE_MUTANT("commit-skipped") ? ok() : order_.commit(batch);
   if (!committed) {
     if (committed.error().code == ErrorCode::conflict) {
       set_damage("another program wrote to the database: " + committed.error().message);
