@@ -1,8 +1,8 @@
 #include "role/tick.h"
 
-#include "base/mutant.h"
-
 #include <algorithm>
+
+#include "base/mutant.h"
 
 namespace harambee::role {
 
