@@ -67,6 +67,7 @@ ClosedRound closed_round(const RunState& run, const Context& context, const Judg
   }
   closed.missed = run.missed;
   closed.loss_nanos = judgement.loss_nanos;
+  closed.possible = judgement.possible;
   closed.mostly_rejected = judgement.mostly_rejected;
   closed.update = act.update;
   closed.checkpoint = act.checkpoint;

@@ -66,11 +66,14 @@ Verdict judge_one(const RoundState& round, std::size_t position) {
 }
 
 // Who shares a vote with whom, and how much each may count.
-void give_votes(const RunState& run, std::vector<Verdict>& verdicts) {
+void give_votes(const RunState& run, Judgement& judgement) {
+  std::vector<Verdict>& verdicts = judgement.verdicts;
   std::vector<std::size_t> accepted;
+  std::vector<std::size_t> well_formed;
   std::vector<KeyId> authors;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     verdicts[i].group = i;
+    if (verdicts[i].gain_nanos) well_formed.push_back(i);
     if (!verdicts[i].accepted) continue;
     accepted.push_back(i);
     authors.push_back(verdicts[i].author);
@@ -81,6 +84,7 @@ void give_votes(const RunState& run, std::vector<Verdict>& verdicts) {
     verdicts[accepted[i]].group = accepted[groups[i]];
     verdicts[accepted[i]].standing = caps[i];
   }
+  judgement.possible = possible_votes(run, well_formed);
 }
 
 }  // namespace
@@ -93,7 +97,7 @@ Judgement derive(const RunState& run) {
     const Verdict& verdict = judgement.verdicts.back();
     if (verdict.accepted) judgement.accepted.push_back(verdict.contribution);
   }
-  give_votes(run, judgement.verdicts);
+  give_votes(run, judgement);
   const std::size_t rejected = judgement.verdicts.size() - judgement.accepted.size();
   judgement.mostly_rejected = rejected * 2 > judgement.verdicts.size();
   std::vector<std::int64_t> losses;

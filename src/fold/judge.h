@@ -23,8 +23,10 @@ struct Verdict {
 };
 
 struct Judgement {
-  std::vector<Verdict> verdicts;           // of all contributions, in log order
-  std::vector<RecordId> accepted;          // in log order
+  std::vector<Verdict> verdicts;   // of all contributions, in log order
+  std::vector<RecordId> accepted;  // in log order
+  // What the votes could have been, in units of 2^-30, had the gate refused nobody (votes.h).
+  std::uint64_t possible = 0;
   std::optional<std::int64_t> loss_nanos;  // lower median of the reported losses
   bool mostly_rejected = false;
 };

@@ -153,6 +153,7 @@ struct ClosedRound {
   std::vector<ClosedScore> scores;                // in log order
   std::vector<KeyId> missed;                      // expected, did not commit
   std::optional<std::int64_t> loss_nanos;         // lower median of the base weights' report loss
+  std::uint64_t possible = 0;                     // votes that could have been (judge.h)
   bool mostly_rejected = false;                   // more than half: nobody's streak grew
   std::optional<BlobRef> update;
   std::optional<BlobRef> checkpoint;

@@ -196,6 +196,7 @@ Json json_of(const ClosedRound& round) {
                     {"number", round.number},
                     {"opened_index", round.opened_index},
                     {"opened_ms", round.opened_ms},
+                    {"possible", static_cast<std::int64_t>(round.possible)},
                     {"residual", json_of(round.residual)},
                     {"score_seed", json_of(round.score_seed)},
                     {"scores", list(round.scores)},

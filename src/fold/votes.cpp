@@ -1,6 +1,7 @@
 #include "fold/votes.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/check.h"
 
@@ -83,6 +84,20 @@ std::vector<std::uint32_t> standing_caps(const RunState& run, std::span<const Ke
     if (newcomer(authors[i])) caps[i] = static_cast<std::uint32_t>(std::min(cap, Wide{kFullVote}));
   }
   return caps;
+}
+
+std::uint64_t possible_votes(const RunState& run, std::span<const std::size_t> well_formed) {
+  std::vector<KeyId> authors;
+  for (const std::size_t position : well_formed) {
+    authors.push_back(run.round.contributions[position].author);
+  }
+  const std::vector<std::uint32_t> group = groups_of(run.round, well_formed);
+  const std::vector<std::uint32_t> caps = standing_caps(run, authors, group);
+  std::vector<std::uint32_t> largest(group.size(), 0);
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    largest[group[i]] = std::max(largest[group[i]], caps[i]);
+  }
+  return std::accumulate(largest.begin(), largest.end(), std::uint64_t{0});
 }
 
 }  // namespace harambee::fold

@@ -34,4 +34,9 @@ inline constexpr std::uint32_t kFullVote = std::uint32_t{1} << 30;  // a standin
                                                        std::span<const KeyId> authors,
                                                        std::span<const std::uint32_t> group);
 
+// The sum of the largest cap of each group, all of the round's well-formed contributions (their
+// positions, ascending) taken as accepted: in units of 2^-30.
+[[nodiscard]] std::uint64_t possible_votes(const RunState& run,
+                                           std::span<const std::size_t> well_formed);
+
 }  // namespace harambee::fold

@@ -210,6 +210,7 @@ Status Coordinator::step(const role::coordinator::Close& action, exact::RunNumbe
   std::vector<Bytes> blobs;
   blobs.reserve(action.accepted.size());
   Accepted accepted;
+  accepted.possible = action.possible;
   for (const auto& one : action.accepted) {
     auto blob = session_.blobs().fetch_bytes(one.delta);
     if (!blob) return wrap(blob.error(), "an accepted contribution");

@@ -109,6 +109,7 @@ Status Replay::compute(const fold::ClosedRound& round) {
   update_.clear();
   if (positions.empty()) return ok();  // nobody was accepted: nothing moves
   accepted.group = fold::as_indices(positions, named);
+  accepted.possible = round.possible;
   return step(round, accepted);
 }
 

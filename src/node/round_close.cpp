@@ -100,8 +100,8 @@ Result<Bytes> close_round(const RoundContext& context, const Accepted& accepted,
   const Result<exact::Codec> down = codec_of(context.recipe.down);
   if (!down) return down.error();
   const Result<exact::Weights> weights = exact::robust_weights(
-      robust_rule_of(context.recipe.judge),
-      {accepted.deltas, accepted.standing, accepted.group, previous, context.seed});
+      robust_rule_of(context.recipe.judge), {accepted.deltas, accepted.standing, accepted.group,
+                                             previous, context.seed, accepted.possible});
   if (!weights) return weights.error();
   return exact::close_round(*down, context.recipe.outer_lr, context.base, accepted.deltas, *weights,
                             previous, numbers);

@@ -55,6 +55,7 @@ struct Accepted {
   std::vector<exact::Delta> deltas;
   std::vector<std::uint32_t> standing;  // fold/votes.h
   std::vector<std::uint32_t> group;     // index of the group's first
+  std::uint64_t possible = 0;           // votes that could have been (fold/judge.h)
 };
 
 // The outer step by the recipe's rule. `previous`: the newest update before this round, null if

@@ -29,6 +29,7 @@ Action close(const fold::RunState& run) {
   const std::vector<std::uint32_t> groups = fold::as_indices(accepted, named);
   for (std::size_t i = 0; i < groups.size(); ++i) action.accepted[i].group = groups[i];
   action.seed = *run.round.score_seed;
+  action.possible = judgement.possible;
   if (const fold::ClosedRound* last = run.last_update(run.round.number)) {
     action.previous = Previous{*last->update, last->base};
   }

@@ -43,6 +43,7 @@ struct Close {
   std::optional<Digest> residual;  // before; none: all zero
   Digest seed;                     // the round's score seed
   std::vector<ToSum> accepted;     // in log order; may be empty: nothing changes then
+  std::uint64_t possible = 0;      // votes that could have been (fold/judge.h)
   std::optional<Previous> previous;
   bool checkpoint_due = false;  // the close must carry the new weights
 };

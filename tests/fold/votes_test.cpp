@@ -51,6 +51,18 @@ TEST_F(Votes, AMinorityTiesNobody) {
   EXPECT_THAT(derived(), ElementsAre(0, 1, 2, 3));
 }
 
+TEST_F(Votes, ThatCouldHaveBeenCountTheRefusedToo) {
+  say({{0, 1, 2, 3}, {0, 1, 2, 3}, {0, 1, 2, 3}}, {{"t1", -1}, {"t4", -1}});
+  const Judgement judgement = derive(swarm.run());
+  EXPECT_EQ(judgement.accepted.size(), 2u);
+  EXPECT_EQ(judgement.possible, 4 * std::uint64_t{kFullVote});
+}
+
+TEST_F(Votes, ThatCouldHaveBeenAreOneForAGroup) {
+  say({{0, 0, 0, 3}, {0, 0, 0, 3}, {0, 1, 2, 3}}, {{"t1", -1}, {"t2", -1}});
+  EXPECT_EQ(derive(swarm.run()).possible, 2 * std::uint64_t{kFullVote});
+}
+
 // Two validators that each missed another blob name the group by other firsts.
 TEST_F(Votes, TheNameOfAGroupDoesNotMatter) {
   say({{0, 1, 1, 1}, {0, 1, 1, 1}, {0, 0, 2, 2}});

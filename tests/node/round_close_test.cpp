@@ -132,11 +132,13 @@ class Step : public Examine {
     for (Finding& finding : found()) accepted.deltas.push_back(*std::move(finding.delta));
     accepted.standing = std::move(standing);
     accepted.group = std::move(group);
+    accepted.possible = possible;
     exact::RunNumbers numbers{std::vector<float>(kParameters), std::vector<float>(kParameters)};
     update = close_round(context(), accepted, previous, numbers).value();
     return numbers.weights;
   }
   Bytes update;
+  std::uint64_t possible = 0;
   static constexpr std::uint32_t kFull = fold::kFullVote;
 };
 
@@ -153,6 +155,24 @@ TEST_F(Step, DependsOnStandingGroupsAndTheLastUpdate) {
   recipe.judge.aggregate = fold::AggregateRule::clip;
   const std::vector<float> clipped = after({kFull, kFull, kFull}, {0, 1, 2});
   EXPECT_EQ(after({kFull, kFull, kFull}, {0, 1, 2}, &previous), clipped);
+}
+
+// Where the gate refused most, the few that are left do not step for everybody.
+TEST_F(Step, IsShorterInAThinRound) {
+  for (const char* name : {"ann", "bob"}) reveal(name, direction(name));
+  possible = 4 * std::uint64_t{kFull};
+  const std::vector<float> bound = after({kFull, kFull}, {0, 1});
+  possible = 0;
+  EXPECT_EQ(after({kFull, kFull}, {0, 1}), bound) << "two of four is half";
+  possible = 8 * std::uint64_t{kFull};
+  const std::vector<float> thin = after({kFull, kFull}, {0, 1});
+  double full = 0;
+  double half = 0;
+  for (std::size_t i = 0; i < thin.size(); ++i) {
+    full += std::abs(double{bound[i]});
+    half += std::abs(double{thin[i]});
+  }
+  EXPECT_NEAR(half / full, 0.5, 0.01);
 }
 
 // A crowd with one opinion moves the model as far as one voice does.

@@ -273,6 +273,7 @@ class SmallRun {
       groups.push_back(verdict.group);
     }
     accepted.group = fold::as_indices(positions, groups);
+    accepted.possible = judgement.possible;
     std::optional<exact::Delta> previous;
     if (const fold::ClosedRound* last = run().last_update(round)) {
       previous = exact::Delta::parse(blobs_.at(last->update->digest), layout_->parameters(),
