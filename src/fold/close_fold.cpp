@@ -123,8 +123,7 @@ void update_standing(Member& member, const ClosedContribution& one, bool mostly_
   const std::int64_t sum =
       std::accumulate(member.gains.begin(), member.gains.end(), std::int64_t{0});
   const bool good = sum >= 0 && !HARAMBEE_MUTANT("harsh-exclusion");
-  if (member.rejected_streak < kRejectedRoundsMax || good) return;
-  if (member.rejected_streak < kRejectedRoundsMax || sum >= 0 || member.excluded) return;
+  if (member.rejected_streak < kRejectedRoundsMax || good || member.excluded) return;
   member.excluded = "rejected in " + std::to_string(member.rejected_streak) +
                     " rounds in a row, and the last " + std::to_string(member.gains.size()) +
                     " gains sum to " + Decimal{sum}.str();
