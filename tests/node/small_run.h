@@ -34,6 +34,9 @@ struct SmallRunOptions {
   int extra_ticks = 0;              // after the run, to make the log longer
   // May change what the coordinator says of a round: a lie that the fold cannot see.
   std::function<void(fold::Close&)> lie{};
+  // A stranger logs a data set and a run of bytes that he never brings, and another data set with a
+  // wrong size for a shard of the run.
+  bool stranger = false;
   // May change what the validator says of a round.
   std::function<void(fold::Score&)> lie_score{};
 };
@@ -110,7 +113,9 @@ class SmallRun {
     EXPECT_TRUE(envelope.ok()) << envelope.error().message;
     Result<fold::Outcome> outcome = fold::apply_entry(state_, *envelope);
     EXPECT_TRUE(outcome.ok()) << outcome.error().message;
-    EXPECT_EQ(outcome->effect, fold::Effect::applied) << draft.kind << ": " << outcome->reason;
+    const bool inert = draft.kind == "dataset";  // it only names blobs
+    EXPECT_EQ(outcome->effect, inert ? fold::Effect::inert : fold::Effect::applied)
+        << draft.kind << ": " << outcome->reason;
     entries_.push_back(*envelope);
     return *state_.prev(draft.author);
   }
@@ -156,6 +161,7 @@ class SmallRun {
       BlobRef shard = keep(Bytes(500, static_cast<std::uint8_t>(letter)), "text/plain");
       (letter == 'c' ? manifest.heldout : manifest.train).push_back({shard.digest, shard.size});
     }
+    if (options_.stranger) stand_in_the_way(manifest.train.front());
     open.data = keep(format::write_data_manifest(manifest), format::kDataManifestType);
     run_id_ = append("maintainer", fold::write(open));
     Result<format::ModelLayout> layout = format::ModelLayout::make(open.recipe.model);
@@ -253,6 +259,25 @@ class SmallRun {
       blobs_.erase(act.delta.digest);
     }
     append(who, fold::write(act));
+  }
+
+  void stand_in_the_way(const format::Shard& shard) {
+    append("eve", fold::write(fold::Identity{key("eve").public_key()}));
+    const BlobRef nothing{sha256(view("nothing")), 1000, "text/plain"};
+    for (const BlobRef& blob : {nothing, BlobRef{shard.digest, shard.size + 1, "text/plain"}}) {
+      Payload payload;
+      payload.kind = "dataset";
+      payload.body = Json(JsonObject{});
+      payload.blobs = {blob};
+      append("eve", std::move(payload));
+    }
+    fold::OpenRun open;
+    open.name = "empty";
+    open.coordinator = key("eve").id();
+    open.validators = {key("eve").id()};
+    open.recipe = recipe(1);
+    open.data = {sha256(view("no manifest")), 100, std::string(format::kDataManifestType)};
+    append("eve", fold::write(open));
   }
 
   void close(std::int64_t round) {

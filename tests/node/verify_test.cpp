@@ -192,6 +192,20 @@ TEST_F(VerifyTest, AMissingBlobIsNamedUnlessItWasWithheld) {
   }
 }
 
+TEST_F(VerifyTest, AStrangersEmptyWordsDoNotSpoilTheLog) {
+  SmallRun small({.stranger = true});
+  small.write_to(dir());
+  const Result<VerifyReport> report = check();
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  for (const Fault& fault : report->faults) ADD_FAILURE() << fault.place << ": " << fault.what;
+  EXPECT_TRUE(report->verified());
+  EXPECT_EQ(report->runs.size(), 2u);
+  // The shard that he gave another size is still checked.
+  const Digest shard = sha256(Bytes(500, 'a'));
+  write(fs::path(dir()) / "blobs" / shard.hex().substr(0, 2) / shard.hex(), Bytes(501, 'a'));
+  EXPECT_THAT(faults(), Contains(HasSubstr(shard.hex())));
+}
+
 TEST_F(VerifyTest, ACoordinatorThatLiesIsCaughtWithItsRound) {
   struct Lie {
     std::function<void(fold::Close&)> tell;
