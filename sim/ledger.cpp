@@ -139,7 +139,11 @@ void Ledger::open(std::int64_t number) {
   scores.clear();
   missed_.clear();
   seed_.clear();
-  for (auto& [key, member] : members) member.in_round = false;
+  waiting_for_ = 0;
+  for (auto& [key, member] : members) {
+    member.in_round = false;
+    waiting_for_ += expected(member) ? 1 : 0;
+  }
 }
 
 void Ledger::tick(std::int64_t ms) {
@@ -183,11 +187,15 @@ void Ledger::contribution(const Entry& entry) {
     const Json& before = (*at(entry.body, chain).array())[0];
     return before.is_null() || words(before) == last;
   };
-  if (member.excluded || member.left || member.in_round || works.size() >= 128 ||
-      words(at(entry.body, "base")) != weights || !follows("ef", member.ef) ||
-      !follows("opt", member.opt)) {
+  // Until the deadline, places are kept for those that the round waits for.
+  const bool awaited = expected(member);
+  const bool kept = !awaited && now_ms < opened_ms_ + rule("commit_ms");
+  if (member.excluded || member.left || member.in_round ||
+      works.size() + (kept ? waiting_for_ : 0) >= 128 || words(at(entry.body, "base")) != weights ||
+      !follows("ef", member.ef) || !follows("opt", member.opt)) {
     return;
   }
+  if (awaited) --waiting_for_;
   member.in_round = true;
   member.missed = false;
   member.ef = words((*at(entry.body, "ef").array())[1]);
@@ -256,8 +264,12 @@ void Ledger::close(const Entry& entry) {
   const std::int64_t next = round + 1;
   const bool due = next % rule("checkpoint_every") == 0 || next == rule("rounds");
   if (update.empty() != claimed.empty() || (checkpoints == 1) != due) return;
-  Closed closed{works,        claimed, missed_, weights, new_weights,
-                new_residual, update,  seed_,   {},      false};
+  Closed closed{works, claimed, missed_, weights, new_weights, new_residual, update,
+                seed_, {},      false,   0};
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    bool ok = false;
+    closed.well_formed += median_gain(i, ok) ? 1 : 0;
+  }
   for (const Score& one : scores) closed.scorers.push_back(one.author);
   pay(closed);
   stand(closed);

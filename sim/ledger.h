@@ -53,6 +53,7 @@ class Ledger {
     std::string base, weights, residual, update, seed;
     std::vector<std::string> scorers;
     bool mostly_rejected = false;
+    std::size_t well_formed = 0;  // as most scores say
   };
   enum class Phase { waiting, commit, score, closing, finished };
 
@@ -98,6 +99,7 @@ class Ledger {
   std::uint64_t opened_ = 0;
   std::int64_t opened_ms_ = 0;
   std::int64_t phase_ms_ = 0;
+  std::size_t waiting_for_ = 0;  // expected members without a contribution
   std::string seed_;
   std::string hub_;
   std::vector<std::string> missed_;

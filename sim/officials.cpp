@@ -262,6 +262,7 @@ void World::close(std::uint32_t index) {
   act.run = run_id_;
   act.round = action.round;
   node::Accepted accepted;
+  accepted.possible = action.possible;
   for (const auto& one : action.accepted) {
     act.accepted.push_back(one.contribution);
     auto delta = exact::Delta::parse(*desk.gathered.at(one.delta.digest), base->size(), up_,

@@ -110,7 +110,8 @@ std::vector<std::int64_t> weights_of(const std::vector<Dense>& works, int& k) {
 
 std::string Recount::round(const fold::Recipe& recipe, const exact::Codec& up,
                            const exact::Codec& down, const Digest& base,
-                           const std::vector<Work>& accepted, View update) {
+                           const std::vector<Work>& accepted, std::size_t well_formed,
+                           View update) {
   std::vector<Dense> works;
   for (const Work& work : accepted) {
     const auto delta = exact::Delta::parse(work.blob, weights.size(), up, {base, work.author});
@@ -122,7 +123,10 @@ std::string Recount::round(const fold::Recipe& recipe, const exact::Codec& up,
   const Dense step = dense_of(*sent);
   int k = 0;
   const std::vector<std::int64_t> factor = weights_of(works, k);
-  const double unit = std::ldexp(1.0, k) / static_cast<double>(works.size());
+  // A thin round: where most of the well-formed were refused, the rest does not step for them.
+  const double people =
+      std::max(static_cast<double>(works.size()), 0.5 * static_cast<double>(well_formed));
+  const double unit = std::ldexp(1.0, k) / people;
   const auto beta = static_cast<float>(static_cast<double>(recipe.down.feedback.nanos) / 1e9);
   const auto alpha = static_cast<float>(static_cast<double>(recipe.outer_lr.nanos) / 1e9);
   float least_sent = std::numeric_limits<float>::infinity(), most_kept = 0;

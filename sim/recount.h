@@ -24,7 +24,8 @@ struct Recount {
   // Goes one round on. Empty: the numbers follow; otherwise what does not fit.
   [[nodiscard]] std::string round(const fold::Recipe& recipe, const exact::Codec& up,
                                   const exact::Codec& down, const Digest& base,
-                                  const std::vector<Work>& accepted, View update);
+                                  const std::vector<Work>& accepted, std::size_t well_formed,
+                                  View update);
 };
 
 }  // namespace harambee::sim
