@@ -28,7 +28,7 @@ std::string phase_text(const fold::RunState& run, const fold::LogState& log) {
     text += fmt::format(" ({} committed)", run.round.contributions.size());
   }
   if (run.phase == fold::Phase::score) {
-    text += fmt::format(" ({} of {} scored)", run.round.scores.size(), run.validators.size());
+    text += fmt::format(" ({} of {} scored)", run.round.scores.size(), run.scorers().size());
   }
   std::optional<std::int64_t> deadline = run.deadline_ms();
   if (deadline && *deadline > log.now_ms() && *deadline - log.now_ms() < kNearlyDay) {

@@ -78,4 +78,17 @@ std::vector<KeyId> draw_cohort(const RunState& run, const RecordId& opening) {
   return cohort;
 }
 
+std::vector<KeyId> draw_committee(const RunState& run, const Digest& score_seed) {
+  const auto seats = static_cast<std::size_t>(run.recipe.judge.committee);
+  const std::vector<KeyId> acting = run.acting_validators();
+  if (seats == 0 || acting.size() <= seats) return {};
+  const Digest seed = sha256({view("harambee committee v1\n"), score_seed.view()});
+  const std::vector<KeyId> drawn = draw_some(acting, seats, seed);
+  std::vector<KeyId> committee;
+  for (const KeyId& key : acting) {
+    if (std::ranges::find(drawn, key) != drawn.end()) committee.push_back(key);
+  }
+  return committee;
+}
+
 }  // namespace harambee::fold

@@ -23,4 +23,8 @@ namespace harambee::fold {
 // commit: judge.cohort is 0, or not more members than that could.
 [[nodiscard]] std::vector<KeyId> draw_cohort(const RunState& run, const RecordId& opening);
 
+// The validators that score the open round, in the run record's order; empty if all do that no
+// audit has shown to lie: judge.committee is 0, or not fewer than they are.
+[[nodiscard]] std::vector<KeyId> draw_committee(const RunState& run, const Digest& score_seed);
+
 }  // namespace harambee::fold

@@ -72,12 +72,14 @@ Objection contribution_objection(const RunState& run, const Member* member, cons
   return place_objection(run, *member, context.now_ms);
 }
 
-Objection score_objection(const RunState& run, const KeyId& author, const Score& act) {
+Objection score_objection(const RunState& run, const KeyId& author, std::int64_t now_ms,
+                          const Score& act) {
   if (!run.is_validator(author)) return "the author is not a validator of this run";
   if (Objection objection = round_objection(run, act.round)) return objection;
   if (run.phase == Phase::commit) return "the commit phase has not ended";
   if (run.phase == Phase::closing) return "late: the round's scores are final";
   if (run.score_of(author)) return "the author has scored this round already";
+  if (!run.may_score(author, now_ms)) return "the author was not drawn to score this round";
   if (act.base != run.weights) return "base: not the weights of this round";
   if (act.seed != run.round.score_seed) return "seed: not the score seed of this round";
   if (act.entries.size() != run.round.contributions.size()) {
@@ -199,11 +201,13 @@ void end_commit(RunState& run, const Context& context, const Digest& log_root) {
   }
   HARAMBEE_CHECK(static_cast<std::int64_t>(run.missed.size()) == run.round.waiting_for);
   run.round.score_seed = score_seed(HARAMBEE_MUTANT("known-seed") ? run.id : log_root);
+  run.round.committee = draw_committee(run, *run.round.score_seed);
   enter(run, Phase::score, context);
 }
 
 Objection take(RunState& run, const Context& context, Score act) {
-  if (Objection objection = score_objection(run, context.author, act)) return objection;
+  if (Objection objection = score_objection(run, context.author, context.now_ms, act))
+    return objection;
   run.round.scores.push_back({context.place, context.author, std::move(act)});
   end_score_if_complete(run, context);
   return std::nullopt;
@@ -211,7 +215,7 @@ Objection take(RunState& run, const Context& context, Score act) {
 
 void end_score_if_complete(RunState& run, const Context& context) {
   if (run.phase != Phase::score || run.round.scores.empty()) return;
-  const std::vector<KeyId> awaited = run.acting_validators();
+  const std::vector<KeyId> awaited = run.scorers();
   const auto scored = [&run](const KeyId& key) { return run.score_of(key) != nullptr; };
   if (std::ranges::all_of(awaited, scored)) end_score(run, context);
 }

@@ -77,6 +77,19 @@ const ClosedContribution* RunState::closed_contribution(std::int64_t number,
   return nullptr;
 }
 
+std::vector<KeyId> RunState::scorers() const {
+  std::vector<KeyId> drawn = round.committee;
+  std::erase_if(drawn, [this](const KeyId& key) { return liars.contains(key); });
+  return drawn.empty() ? acting_validators() : drawn;
+}
+
+bool RunState::may_score(const KeyId& key, std::int64_t now_ms) const {
+  if (!is_validator(key)) return false;
+  if (phase == Phase::score && now_ms >= *deadline_ms()) return true;
+  const std::vector<KeyId> drawn = scorers();
+  return std::ranges::find(drawn, key) != drawn.end();
+}
+
 bool RunState::left_out(const KeyId& key) const {
   return !round.cohort.empty() && !std::ranges::binary_search(round.cohort, key);
 }
@@ -132,15 +145,18 @@ bool RunState::tick_would_advance(std::int64_t now_ms) const {
     return round.waiting_for == 0 || (now_ms >= *deadline_ms() && !HARAMBEE_MUTANT("no-deadline"));
   }
   if (phase == Phase::score) {
-    // More than half of those who are listed, so that no minority decides a round by being early.
-    const std::size_t least =
-        HARAMBEE_MUTANT("minority-decides") ? 0 : acting_validators().size() / 2;
+    // More than half of those who were to score, so that no minority decides a round by being
+    // early.
+    const std::size_t least = HARAMBEE_MUTANT("minority-decides") ? 0 : scorers().size() / 2;
     return round.scores.size() > least && now_ms >= *deadline_ms();
   }
   return false;
 }
 
 bool RunState::tick_would_open(std::int64_t now_ms, std::int64_t log_ms) const {
+  if (phase == Phase::score) {
+    return !round.committee.empty() && now_ms >= *deadline_ms() && log_ms < *deadline_ms();
+  }
   return !round.cohort.empty() && open_to_all(now_ms) && !open_to_all(log_ms);
 }
 

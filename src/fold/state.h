@@ -107,7 +107,8 @@ struct RoundState {
   // Expected members (RunState::expects) that have neither committed nor left. Counted at the
   // opening and kept, so that a tick costs nothing however many members there are.
   std::int64_t waiting_for = 0;
-  std::vector<KeyId> cohort;  // who was drawn to commit, ascending; empty: everybody may
+  std::vector<KeyId> committee;  // validators drawn to score; empty: all do
+  std::vector<KeyId> cohort;     // who was drawn to commit, ascending; empty: everybody may
   std::vector<Committed> contributions;
   std::vector<Scored> scores;
 };
@@ -216,13 +217,20 @@ struct RunState {
   // Whether one of them is free for this member now: until the deadline, those of expected members
   // that have not contributed are kept for them, except from the drawn.
   [[nodiscard]] bool has_place(const Member& member, std::int64_t now_ms) const;
+  // Whether this key's score would be taken: a listed validator that was drawn, if there was a
+  // draw; past the score phase's deadline any listed one.
+  [[nodiscard]] bool may_score(const KeyId& key, std::int64_t now_ms) const;
+  // Validators whose scores the open round waits for: the committee, or all, without those who lied
+  // (all others, if that leaves nobody of the committee).
+  [[nodiscard]] std::vector<KeyId> scorers() const;
   // Whether the open round waits for this member: joined before it opened, drawn if there was a
   // draw, active, and did not miss the previous round it was expected in. Meaningful in the commit
   // phase.
   [[nodiscard]] bool expects(const Member& member) const;
   // Whether a tick that says `now_ms` would end the commit or the score phase.
   [[nodiscard]] bool tick_would_advance(std::int64_t now_ms) const;
-  // Whether such a tick would let in those whom the cohort's draw left out; `log_ms`: log time now.
+  // Whether such a tick would let in those whom the draw of the cohort or of the committee left
+  // out; `log_ms`: log time now.
   [[nodiscard]] bool tick_would_open(std::int64_t now_ms, std::int64_t log_ms) const;
   // The newest closed round before this one that made an update; null if none did.
   [[nodiscard]] const ClosedRound* last_update(std::int64_t before_round) const;

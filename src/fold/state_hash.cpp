@@ -149,11 +149,17 @@ Json json_of(const Scored& scored) {
 }
 
 Json json_of(const RoundState& round) {
-  return JsonObject{{"cohort", list(round.cohort)}, {"contributions", list(round.contributions)},
-                    {"number", round.number},       {"opened_index", round.opened_index},
-                    {"opened_ms", round.opened_ms}, {"phase_index", round.phase_index},
-                    {"phase_ms", round.phase_ms},   {"score_seed", json_of(round.score_seed)},
-                    {"scores", list(round.scores)}, {"waiting_for", round.waiting_for}};
+  return JsonObject{{"cohort", list(round.cohort)},
+                    {"committee", list(round.committee)},
+                    {"contributions", list(round.contributions)},
+                    {"number", round.number},
+                    {"opened_index", round.opened_index},
+                    {"opened_ms", round.opened_ms},
+                    {"phase_index", round.phase_index},
+                    {"phase_ms", round.phase_ms},
+                    {"score_seed", json_of(round.score_seed)},
+                    {"scores", list(round.scores)},
+                    {"waiting_for", round.waiting_for}};
 }
 
 Json json_of(const ClosedContribution& one) {

@@ -30,9 +30,13 @@ Action decide_validator(const fold::LogState& log, const fold::RunState& run, co
     return Identify{};
   }
   const bool mine_is_due = run.phase == fold::Phase::score && !run.score_of(me) &&
+                           run.may_score(me, log.now_ms()) &&
                            facts.attempted_round != run.round.number;
   if (mine_is_due) return score(run);
   if (tick_is_wanted(log, run, facts.clock)) return AskTick{};
+  if (run.phase == fold::Phase::score && !run.may_score(me, log.now_ms())) {
+    return Wait{"other validators were drawn to score this round"};
+  }
   return Wait{std::string("in phase ") + fold::name(run.phase)};
 }
 

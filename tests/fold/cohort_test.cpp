@@ -1,10 +1,12 @@
 // Drawn cohorts (spec/assignment.md, spec/run.md §6): one test for each rule.
 #include "fold/cohort.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
+#include "fold/run_fold.h"
 #include "tests/fold/log_builder.h"
 
 namespace harambee::fold {
@@ -163,6 +165,136 @@ TEST(CohortOff, EverybodyMayCommit) {
   swarm.start();
   EXPECT_TRUE(swarm.run().round.cohort.empty());
   for (const std::string& name : people(70)) ASSERT_EQ(swarm.contribute(name).reason, "");
+}
+
+// ---- committees of validators
+
+class Committee : public ::testing::Test {
+ protected:
+  Committee() : swarm({"v1", "v2", "v3", "v4", "v5", "v6"}, recipe()) {
+    swarm.join({"t1", "t2"});
+    swarm.start();
+    to_score();
+  }
+  static Recipe recipe() {
+    Recipe recipe = small_recipe();
+    recipe.rounds = 50;
+    recipe.judge.committee = 3;
+    return recipe;
+  }
+  void to_score() {
+    swarm.contribute({"t1", "t2"});
+    swarm.tick_after(1);
+  }
+  bool drawn(const std::string& who) {
+    return std::ranges::count(swarm.run().round.committee, swarm.id(who)) > 0;
+  }
+  Swarm swarm;
+};
+
+TEST_F(Committee, AloneScores) {
+  EXPECT_EQ(swarm.run().round.committee.size(), 3u);
+  for (const std::string& who : swarm.validator_names) {
+    const Outcome outcome = swarm.give_score(who, swarm.score());
+    if (drawn(who)) {
+      EXPECT_EQ(outcome.reason, "") << who;
+    } else if (swarm.run().phase == Phase::score) {
+      EXPECT_THAT(outcome.reason, HasSubstr("not drawn to score")) << who;
+    }
+  }
+  EXPECT_EQ(swarm.run().phase, Phase::closing);
+  EXPECT_EQ(swarm.run().round.scores.size(), 3u);
+}
+
+TEST_F(Committee, IsDrawnAnewEachRound) {
+  std::set<std::vector<KeyId>> committees;
+  std::set<KeyId> seen;
+  for (int round = 0; round < 12; ++round) {
+    committees.insert(swarm.run().round.committee);
+    seen.insert(swarm.run().round.committee.begin(), swarm.run().round.committee.end());
+    for (const std::string& who : swarm.validator_names) {
+      if (drawn(who)) swarm.give_score(who, swarm.score());
+    }
+    ASSERT_EQ(swarm.give_close(swarm.close()).reason, "");
+    to_score();
+  }
+  EXPECT_GT(committees.size(), 4u);
+  EXPECT_EQ(seen.size(), 6u);
+}
+
+// A majority of the committee decides at the deadline; without one, any validator may help out.
+TEST_F(Committee, ThatDoesNotComeIsReplaced) {
+  std::vector<std::string> others;
+  std::string member;
+  for (const std::string& who : swarm.validator_names) {
+    if (drawn(who)) {
+      member = who;
+    } else {
+      others.push_back(who);
+    }
+  }
+  swarm.give_score(member, swarm.score());
+  const std::int64_t deadline = *swarm.run().deadline_ms();
+  EXPECT_FALSE(swarm.run().tick_would_open(deadline - 1, swarm.state.now_ms()));
+  EXPECT_TRUE(swarm.run().tick_would_open(deadline, swarm.state.now_ms()));
+  swarm.tick(deadline);
+  EXPECT_EQ(swarm.run().phase, Phase::score);
+  EXPECT_FALSE(swarm.run().tick_would_open(deadline + 1, swarm.state.now_ms()));
+  EXPECT_EQ(swarm.give_score(others[0], swarm.score()).reason, "");
+  swarm.tick_after(1);
+  EXPECT_EQ(swarm.run().phase, Phase::closing);
+}
+
+TEST_F(Committee, IsWithoutLiars) {
+  RunState run = swarm.run();
+  const std::vector<KeyId> committee = run.round.committee;
+  const Digest seed = *run.round.score_seed;
+  EXPECT_EQ(draw_committee(run, seed), committee);
+  run.liars[committee[0]] = {};
+  EXPECT_EQ(run.scorers(), (std::vector<KeyId>{committee[1], committee[2]}));
+  EXPECT_FALSE(run.may_score(committee[0], *run.deadline_ms()));
+  const std::vector<KeyId> other = draw_committee(run, seed);
+  EXPECT_EQ(other.size(), 3u);
+  EXPECT_EQ(std::ranges::count(other, committee[0]), 0);
+  // One score of two is no majority; two are.
+  EXPECT_FALSE(run.tick_would_advance(*run.deadline_ms()));
+  run.round.scores.push_back({});
+  EXPECT_FALSE(run.tick_would_advance(*run.deadline_ms()));
+  run.round.scores.push_back({});
+  EXPECT_TRUE(run.tick_would_advance(*run.deadline_ms()));
+  // Nobody of the committee is left: everybody else scores, as if there had been no draw.
+  run.liars[committee[1]] = {};
+  run.liars[committee[2]] = {};
+  EXPECT_EQ(run.scorers(), run.acting_validators());
+  EXPECT_EQ(run.scorers().size(), 3u);
+  EXPECT_TRUE(run.may_score(run.scorers()[0], swarm.state.now_ms()));
+  EXPECT_TRUE(draw_committee(run, seed).empty());  // three seats for three
+}
+
+TEST_F(Committee, DoesNotWaitForOneThatIsFoundOut) {
+  RunState run = swarm.run();
+  const std::vector<KeyId> committee = run.round.committee;
+  for (const KeyId& key : {committee[0], committee[1]}) {
+    run.round.scores.push_back({});
+    run.round.scores.back().validator = key;
+  }
+  end_score_if_complete(run, {});
+  EXPECT_EQ(run.phase, Phase::score);
+  run.liars[committee[2]] = {};
+  end_score_if_complete(run, {});
+  EXPECT_EQ(run.phase, Phase::closing);
+}
+
+TEST(CommitteeOff, EveryListedValidatorScores) {
+  Swarm swarm;
+  swarm.join({"t1", "t2"});
+  swarm.start();
+  swarm.contribute({"t1", "t2"});
+  swarm.tick_after(1);
+  EXPECT_TRUE(swarm.run().round.committee.empty());
+  for (const char* who : {"v1", "v2", "v3"})
+    EXPECT_EQ(swarm.give_score(who, swarm.score()).reason, "");
+  EXPECT_EQ(swarm.run().phase, Phase::closing);
 }
 
 TEST(DrawSome, TakesEachSetOnce) {

@@ -145,6 +145,7 @@ TEST(StateHash, SeesEveryMember) {
       round([](RoundState& r) { ++r.phase_ms; }),
       round([](RoundState& r) { ++r.waiting_for; }),
       round([&](RoundState& r) { r.cohort.push_back(d); }),
+      round([&](RoundState& r) { r.committee.push_back(d); }),
       round([](RoundState& r) { r.score_seed.reset(); }),
       round([](RoundState& r) { r.contributions.pop_back(); }),
       round([](RoundState& r) { r.scores.pop_back(); }),

@@ -204,6 +204,37 @@ TEST_F(Minds, AValidatorsScoreFromItsActionIsTaken) {
   EXPECT_EQ(swarm.give_score("v1", act).reason, "");
 }
 
+TEST_F(Minds, AValidatorThatWasNotDrawnStandsInAfterTheDeadline) {
+  fold::Recipe recipe = fold::testing::small_recipe();
+  recipe.judge.committee = 3;
+  Swarm many({"v1", "v2", "v3", "v4"}, recipe);
+  many.join({"t1", "t2"});
+  many.start();
+  many.contribute({"t1", "t2"});
+  many.tick_after(1);
+  std::string left_out;
+  for (const std::string& who : many.validator_names) {
+    many.say(who, write(fold::Identity{many.key(who).public_key()}));
+    const auto action = decide_validator(many.state, many.run(), many.id(who), {});
+    if (is<validator::Score>(action)) continue;
+    ASSERT_TRUE(is<validator::Wait>(action));
+    EXPECT_EQ(std::get<validator::Wait>(action).why,
+              "other validators were drawn to score this round");
+    EXPECT_EQ(left_out, "");
+    left_out = who;
+  }
+  ASSERT_NE(left_out, "");
+  // Nobody came: the timekeepers, of which it is one, let the log know that it is late.
+  const std::int64_t deadline = *many.run().deadline_ms();
+  const auto at_deadline =
+      decide_validator(many.state, many.run(), many.id(left_out), {.clock = {.now_ms = deadline}});
+  EXPECT_TRUE(is<validator::AskTick>(at_deadline));
+  many.tick(deadline);
+  EXPECT_FALSE(tick_is_wanted(many.state, many.run(), {.now_ms = deadline + 5000}));
+  EXPECT_TRUE(
+      is<validator::Score>(decide_validator(many.state, many.run(), many.id(left_out), {})));
+}
+
 // ---- ticks
 
 TEST_F(Minds, ATickIsAskedForWhenEverybodyHasCommitted) {
