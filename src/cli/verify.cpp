@@ -133,6 +133,11 @@ void print(const node::VerifyReport& report, Ui& ui) {
     ui.line(fmt::format("trained   {} contributions again: {} gave the committed bytes",
                         report.retrained, report.retrained_exact));
   }
+  if (report.facts_checked > 0) {
+    ui.line(fmt::format(
+        "facts     what {} score record{} said of blobs was stated again from the blobs",
+        report.facts_checked, report.facts_checked == 1 ? "" : "s"));
+  }
   if (report.audits > 0) {
     ui.line(fmt::format("audited   {} contributions again: {} were forged", report.audits,
                         report.audits_forged));
