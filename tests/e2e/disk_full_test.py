@@ -3,6 +3,7 @@ hub's until it takes neither uploads nor records, then to the last byte; a volun
 the run goes on, and it ends verified.
 """
 
+import errno
 import os
 import subprocess
 import sys
@@ -45,10 +46,19 @@ class Ballast:
 
     def leave(self, megabytes):
         self.remove()
-        space = os.statvfs(self.path.parent)
         with open(self.path, "wb") as file:
-            size = space.f_bavail * space.f_frsize - megabytes * 2**20
-            os.posix_fallocate(file.fileno(), 0, size)
+            while True:
+                space = os.statvfs(self.path.parent)
+                size = space.f_bavail * space.f_frsize - megabytes * 2**20
+                try:
+                    os.posix_fallocate(file.fileno(), 0, max(size, 1))
+                    return
+                except OSError as error:
+                    # Somebody wrote between the look and the taking.
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    if size < 1:
+                        return  # as full as can be
 
     def remove(self):
         self.path.unlink(missing_ok=True)
