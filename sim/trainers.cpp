@@ -164,7 +164,7 @@ void World::contribute(std::uint32_t index, const Trained& trained) {
   act.numeric_class = "exact-1";
   act.loss_first_nanos = act.loss_last_nanos = 1;
   act.steps = plan_.recipe.inner.steps;
-  act.tokens = act.steps * plan_.recipe.inner.batch * 8;
+  act.tokens = act.steps * plan_.recipe.inner.batch * plan_.recipe.model.context;
   act.delta = desk.delta;
   peer.attempted = action.round;
   post(index, fold::write(act), trained.seq, trained.prev);
@@ -194,7 +194,8 @@ void World::say_nonsense(std::uint32_t index, const role::trainer::Train& action
     act.error_feedback = {which == 3 ? std::optional(junk) : std::nullopt, junk};
     act.optimizer = {std::nullopt, junk};
     act.loss_first_nanos = act.loss_last_nanos = 1;
-    act.steps = act.tokens = 1;
+    act.steps = plan_.recipe.inner.steps;
+    act.tokens = act.steps * plan_.recipe.inner.batch * plan_.recipe.model.context;
     act.delta = {junk, 100, std::string(fold::kDeltaType)};
     payload = fold::write(act);
     if (which == 4 && !peers_[index].busy) twice_ = index;  // and then its real one

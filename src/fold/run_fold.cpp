@@ -36,6 +36,23 @@ Objection chain_objection(const char* what, const StateStep& step,
          ", but the author's last contribution ended in " + last->hex();
 }
 
+// What every contribution of a run says alike: a class chosen anew each round would choose how it
+// is audited, and a made-up number of tokens would stand in the run's totals.
+Objection work_objection(const RunState& run, const Member& member, const Contribution& act) {
+  if (act.numeric_class != member.numeric_class) {
+    return "class: " + act.numeric_class + ", but the author joined as " + member.numeric_class;
+  }
+  const Recipe& recipe = run.recipe;
+  if (act.steps != recipe.inner.steps) {
+    return "steps: a round of this run has " + std::to_string(recipe.inner.steps);
+  }
+  const std::int64_t tokens = act.steps * recipe.inner.batch * recipe.model.context;
+  if (act.tokens != tokens) {
+    return "tokens: a round's work is " + std::to_string(tokens);
+  }
+  return std::nullopt;
+}
+
 // Why there is no place for this member; members that the round waits for have theirs reserved.
 Objection place_objection(const RunState& run, const Member& member, std::int64_t now_ms) {
   if (run.left_out(member.key) && !run.open_to_all(now_ms)) {
@@ -63,6 +80,7 @@ Objection contribution_objection(const RunState& run, const Member* member, cons
   }
   if (run.contribution_of(author) && !HARAMBEE_MUTANT("two-each"))
     return "the author has contributed to this round already";
+  if (Objection objection = work_objection(run, *member, act)) return objection;
   if (Objection objection = chain_objection("ef", act.error_feedback, member->error_feedback)) {
     return objection;
   }

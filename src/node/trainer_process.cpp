@@ -253,6 +253,9 @@ Result<TrainDone> TrainerProcess::Impl::take(const TrainRequest& request,
   if (!reply.trained || reply.step != request.inner.steps) {
     return against_protocol("other \"steps\" than were asked for");
   }
+  if (reply.tokens != reply.step * request.inner.batch * model.context) {
+    return against_protocol("\"tokens\" is not steps x batch x context");
+  }
   const auto weights = canonicalize_weights(request.out, model);
   if (!weights) return weights.error();
   const auto layout = format::ModelLayout::make(model);

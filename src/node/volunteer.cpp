@@ -51,6 +51,7 @@ class Volunteer {
   void tell_closed_rounds();
   Result<bool> after(const Status& status);  // waits out what may pass
   Status train(const role::trainer::Train& action);
+  Status same_class();
   Result<TrainDone> train_steps(const role::trainer::Train& action, const fs::path& base);
   bool on_progress(const TrainProgress& progress, std::int64_t round);
   [[nodiscard]] bool round_is_open(std::int64_t round) const;
@@ -384,6 +385,16 @@ Result<TrainDone> Volunteer::train_steps(const role::trainer::Train& action, con
   return done;
 }
 
+Status Volunteer::same_class() {
+  const fold::Member* member = session_.run().member(session_.me());
+  if (!member || member->numeric_class == hello_.numeric_class) return ok();
+  return fail(
+      ErrorCode::refused,
+      fmt::format("this key joined the run with a trainer of class {}, and the trainer here "
+                  "is of class {}; use the former, or join with another key",
+                  member->numeric_class, hello_.numeric_class));
+}
+
 Status Volunteer::train(const role::trainer::Train& action) {
   session_.tell_state("taking the weights of the round");
   const auto base = session_.model().catch_up(session_.run());
@@ -396,6 +407,7 @@ Status Volunteer::train(const role::trainer::Train& action) {
     if (!hello) return hello.error();
     hello_ = *hello;
   }
+  if (Status same = same_class(); !same) return same;
   const auto done = train_steps(action, *base);
   if (!done) return done.error();
   const auto followed = session_.follow(0);

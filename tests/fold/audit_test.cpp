@@ -608,10 +608,9 @@ class Tolerant : public AuditTest {
     return recipe;
   }
   Tolerant() : AuditTest({"v1", "v2", "v3"}, recipe()) {
-    for (const char* who : {"ada", "ben"}) swarm.contribute(who);
-    Contribution act = swarm.contribution("eve");
-    act.numeric_class = "torch-2";
-    swarm.say("eve", write(act));
+    swarm.leave("eve");
+    swarm.join("eve", "torch-2");
+    swarm.contribute({"ada", "ben", "eve"});
     swarm.finish_round();
     swarm.tick_after(1);
   }

@@ -124,8 +124,8 @@ class Swarm : public LogBuilder {
     return say("maintainer", write(start));
   }
 
-  Outcome join(const std::string& who) {
-    return say(who, write(Join{run_id, "exact-1", "harambee-trainer"}));
+  Outcome join(const std::string& who, const std::string& numeric_class = "exact-1") {
+    return say(who, write(Join{run_id, numeric_class, "harambee-trainer"}));
   }
   void join(std::initializer_list<std::string> people) {
     for (const std::string& who : people) EXPECT_EQ(join(who).reason, "") << who;
@@ -137,15 +137,15 @@ class Swarm : public LogBuilder {
     act.run = run_id;
     act.round = run().round.number;
     act.base = run().weights;
-    act.numeric_class = "exact-1";
     const std::string tag = who + " " + std::to_string(act.round);
     const Member* me = run().member(id(who));
+    act.numeric_class = me ? me->numeric_class : "exact-1";
     act.error_feedback = {me ? me->error_feedback : std::nullopt, digest_of("ef " + tag)};
     act.optimizer = {me ? me->optimizer : std::nullopt, digest_of("opt " + tag)};
     act.loss_first_nanos = 2'500'000'000;
     act.loss_last_nanos = 2'400'000'000;
-    act.steps = 5;
-    act.tokens = 2560;
+    act.steps = run().recipe.inner.steps;
+    act.tokens = act.steps * run().recipe.inner.batch * run().recipe.model.context;
     act.delta = blob("delta " + tag, kDeltaType);
     return act;
   }

@@ -280,6 +280,22 @@ TEST_F(Contributions, ForAnotherRoundAreRefused) {
   refused("t1", act, "round 1 is not open; round 0 is");
 }
 
+// Who may name another class each round chooses how it is audited.
+TEST_F(Contributions, OfAnotherClassThanTheirAuthorJoinedAsAreRefused) {
+  Contribution act = swarm.contribution("t1");
+  act.numeric_class = "other-1";
+  refused("t1", act, "class: other-1, but the author joined as exact-1");
+}
+
+TEST_F(Contributions, SayTheWorkOfARoundAndNoOther) {
+  Contribution act = swarm.contribution("t1");
+  ++act.steps;
+  refused("t1", act, "steps: a round of this run has 5");
+  act = swarm.contribution("t1");
+  ++act.tokens;
+  refused("t1", act, "tokens: a round's work is 2560");
+}
+
 TEST_F(Contributions, AreOnePerAuthorAndRound) {
   swarm.contribute({"t1"});
   refused("t1", swarm.contribution("t1"), "already");

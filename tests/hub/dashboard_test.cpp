@@ -100,7 +100,7 @@ class DashboardTest : public testing::Test {
     }
     act.error_feedback.after = act.optimizer.after = fold::testing::digest_of(who + round);
     act.steps = 5;
-    act.tokens = 1000;
+    act.tokens = 2560;
     act.delta = fold::testing::blob("delta" + who + round, fold::kDeltaType, 400);
     ASSERT_EQ(built.say(who, write(act)).effect, fold::Effect::applied);
     contribution = built.last;
@@ -198,7 +198,7 @@ TEST_F(DashboardTest, TheMapShowsWhatEachRunReached) {
   EXPECT_EQ(first["active"], 3);
   EXPECT_EQ(first["loss"]["first_nanos"], 3'000'000'000);
   EXPECT_EQ(first["loss"]["last_nanos"], 2'500'000'000);
-  EXPECT_EQ(first["tokens"], 4000) << "two accepted contributions a round";
+  EXPECT_EQ(first["tokens"], 2 * 2 * 2560) << "two accepted contributions a round";
   EXPECT_EQ(first["spark_nanos"], json::parse("[3000000000,2500000000]"));
   EXPECT_EQ(map["activity"][0]["kind"], "close");
   EXPECT_EQ(map["activity"][0]["name"], "first");

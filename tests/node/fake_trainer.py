@@ -7,6 +7,7 @@ import array, hashlib, json, os, sys, time
 
 MODE = sys.argv[1] if len(sys.argv) > 1 else "good"
 GOAL = 0.05
+CONTEXT = 0  # of the model, said in the greeting
 
 
 def read(path):
@@ -32,6 +33,10 @@ def loss_of(values):
     return sum((v - GOAL) * (v - GOAL) for v in values) / len(values) * 1000
 
 
+def step_tokens(q):
+    return q["inner"]["batch"] * CONTEXT
+
+
 def train(q):
     header, values = read(q["base"])
     steps = q["inner"]["steps"]
@@ -52,7 +57,7 @@ def train(q):
         if MODE == "slow":
             time.sleep(0.1)
         say({"op": "progress", "id": q["id"] + (1 if MODE == "wrongid" else 0), "step": step + 1,
-             "loss": int(first * 1e9), "tokens": (step + 1) * 10, "tokens_per_second": 1000})
+             "loss": int(first * 1e9), "tokens": (step + 1) * step_tokens(q), "tokens_per_second": 1000})
     # Each seed pulls at another part of the weights, a little harder or softer, as different data
     # would: no two seeds give the same weights.
     part = int(q["seed"][:8], 16) % 3
@@ -71,7 +76,7 @@ def train(q):
     digest = write(q["state_out"], b"fake state " + q["seed"].encode())
     if MODE == "badstate":
         digest = "0" * 64
-    say({"op": "done", "id": q["id"], "steps": steps, "tokens": steps * 10, "loss_first": int(first * 1e9),
+    say({"op": "done", "id": q["id"], "steps": steps, "tokens": steps * step_tokens(q) + (1 if MODE == "tokens" else 0), "loss_first": int(first * 1e9),
          "loss_last": int(loss_of(values) * 1e9) if MODE != "nan" else 0, "weights": q["out"],
          "state": q["state_out"], "state_digest": digest})
 
@@ -83,6 +88,7 @@ def evaluate(q):
 
 
 def main():
+    global CONTEXT
     if MODE == "exit":
         sys.exit(3)
     for line in sys.stdin:
@@ -90,6 +96,7 @@ def main():
         if q["op"] == "bye":
             return
         if q["op"] == "hello":
+            CONTEXT = q["model"]["context"]
             say({"op": "hello", "protocol": 2 if MODE == "future" else 1, "name": "fake", "version": "1",
                  "class": "fake-1", "parameters": 1, "device": "none"})
         elif q["op"] == "train":

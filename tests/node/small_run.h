@@ -252,7 +252,7 @@ class SmallRun {
     act.error_feedback.after = exact::floats_digest(residual);
     act.optimizer.after = sha256(view("optimizer of " + who + std::to_string(round)));
     act.steps = run().recipe.inner.steps;
-    act.tokens = 100;
+    act.tokens = act.steps * run().recipe.inner.batch * run().recipe.model.context;
     act.delta = keep(*std::move(blob), fold::kDeltaType);
     if (who == "cai" && round == options_.withheld_round) {
       withheld_.push_back(act.delta.digest);

@@ -121,7 +121,7 @@ TEST_P(BadTrainer, IsRefused) {
 }
 INSTANTIATE_TEST_SUITE_P(Modes, BadTrainer,
                          ::testing::Values("garbage", "longline", "wrongid", "nan", "shape",
-                                           "nofile", "badstate", "future"),
+                                           "nofile", "badstate", "future", "tokens"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_F(TrainerProcessTest, OneLossForEachRow) {
