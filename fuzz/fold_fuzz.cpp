@@ -65,9 +65,8 @@ Score score(const RunState& run) {
   act.round = run.round.number;
   act.base = run.weights;
   act.seed = run.round.score_seed.value_or(Digest{});
-  for (const Committed& one : run.round.contributions) {
-    act.entries.push_back(
-        {one.place.id, 5, "9", 0, "ok", static_cast<std::int64_t>(act.entries.size())});
+  for (std::size_t i = 0; i < run.round.contributions.size(); ++i) {
+    act.entries.push_back({5, "9", 0, "ok", static_cast<std::int64_t>(act.entries.size())});
   }
   return act;
 }

@@ -214,7 +214,6 @@ void Ledger::score(const Entry& entry) {
   if (entries.size() != works.size()) return;
   Score one{entry.author, number(at(entry.body, "loss")), {}};
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (words(at(entries[i], "c")) != works[i].id) return;
     one.votes.push_back({number(at(entries[i], "gain")), words(at(entries[i], "v"))});
     if (const Json* gain = entries[i].find("gain")) one.votes.back().gain = *gain->integer();
   }

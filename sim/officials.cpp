@@ -194,7 +194,6 @@ void World::measure(const std::vector<float>& base, const role::validator::Score
   for (std::size_t i = 0; i < findings->size(); ++i) {
     const node::Finding& finding = (*findings)[i];
     fold::ScoreEntry entry;
-    entry.contribution = action.contributions[i].contribution;
     entry.verdict = finding.verdict;
     entry.group = finding.group;
     if (finding.delta) {

@@ -67,7 +67,6 @@ std::int64_t read_loss(const Json& json, Fields& fields) {
 Result<ScoreEntry> read_entry(const Json& json) {
   Fields fields(json, "body.entries");
   ScoreEntry entry;
-  entry.contribution = fields.digest("c");
   entry.norm_exponent = fields.integer("exp", -kNormExponentMax, kNormExponentMax);
   entry.gain_nanos = fields.integer("gain", -kNanosMax, kNanosMax);
   entry.group = fields.integer("group", 0, kContributionsPerRoundMax - 1);
@@ -284,8 +283,7 @@ Result<Contribution> parse_contribution(const Payload& payload) {
 Payload write(const Score& act) {
   JsonArray entries;
   for (const ScoreEntry& entry : act.entries) {
-    entries.push_back(JsonObject{{"c", entry.contribution.hex()},
-                                 {"exp", entry.norm_exponent},
+    entries.push_back(JsonObject{{"exp", entry.norm_exponent},
                                  {"gain", entry.gain_nanos},
                                  {"group", entry.group},
                                  {"norm", entry.squared_norm},

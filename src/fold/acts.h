@@ -39,8 +39,8 @@ inline constexpr std::size_t kHubNameBytesMax = 255;
 inline constexpr std::size_t kVkeyBytesMax = 512;
 inline constexpr std::int64_t kUnixMsMax = std::int64_t{1} << 50;  // past the year 37000
 // A full round must fit into one score record and one close record:
-// {"c":"<64>","exp":-4096,"gain":-1000000000000,"group":127,"norm":"<40>","v":"<64>"},
-inline constexpr std::size_t kScoreEntryBytesMax = 240;
+// {"exp":-4096,"gain":-1000000000000,"group":127,"norm":"<40>","v":"<64>"},
+inline constexpr std::size_t kScoreEntryBytesMax = 169;
 static_assert(kContributionsPerRoundMax * kScoreEntryBytesMax + 2048 <= kRecordPayloadBytesMax);
 
 // genesis: entry 0, by the hub's key. The origin is the payload's `log`.
@@ -130,9 +130,9 @@ struct Contribution {
 inline constexpr std::string_view kVerdictOk = "ok";
 inline constexpr std::string_view kVerdictWithheld = "withheld";
 
-// One validator's claim about one contribution.
+// One validator's claim about one contribution: the one at the entry's position in the round. The
+// seed commits to the log up to the end of the commit phase, so the order needs no names.
 struct ScoreEntry {
-  RecordId contribution;
   std::int64_t gain_nanos = 0;      // loss without − loss with it; 0 unless verdict is "ok"
   std::string squared_norm = "0";   // decimal digits; value is squared_norm · 2^norm_exponent
   std::int64_t norm_exponent = 0;   // "exp"

@@ -34,7 +34,7 @@ std::string commonest(const std::vector<std::string>& reasons) {
   return reasons[best];
 }
 
-// apply() has seen to it that every score lists the contributions in the same order.
+// apply() has seen to it that every score speaks of all contributions, in log order.
 Verdict judge_one(const RoundState& round, std::size_t position) {
   const Committed& contribution = round.contributions[position];
   Verdict verdict;

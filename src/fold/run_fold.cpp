@@ -104,11 +104,6 @@ Objection score_objection(const RunState& run, const KeyId& author, std::int64_t
     return "entries: must be one for each of the " +
            std::to_string(run.round.contributions.size()) + " contributions";
   }
-  for (std::size_t i = 0; i < act.entries.size(); ++i) {
-    if (act.entries[i].contribution != run.round.contributions[i].place.id) {
-      return "entries: must name the round's contributions in log order";
-    }
-  }
   return std::nullopt;
 }
 

@@ -97,9 +97,11 @@ Json json_of(const Contribution& act) {
 }
 
 Json json_of(const ScoreEntry& entry) {
-  return JsonObject{{"c", json_of(entry.contribution)}, {"exp", entry.norm_exponent},
-                    {"gain", entry.gain_nanos},         {"group", entry.group},
-                    {"norm", entry.squared_norm},       {"v", entry.verdict}};
+  return JsonObject{{"exp", entry.norm_exponent},
+                    {"gain", entry.gain_nanos},
+                    {"group", entry.group},
+                    {"norm", entry.squared_norm},
+                    {"v", entry.verdict}};
 }
 
 Json json_of(const Score& act) {

@@ -13,6 +13,7 @@ namespace harambee::node {
 namespace {
 
 struct Scored {
+  const fold::ClosedContribution* contribution = nullptr;
   const fold::ScoreEntry* entry = nullptr;
   Content blob;
   exact::Delta delta;
@@ -27,17 +28,17 @@ Result<std::vector<Scored>> deltas_of(const fold::ClosedRound& round, const fold
                                       const Replay& replay, const exact::Codec& codec,
                                       const FetchBlob& blobs) {
   std::vector<Scored> scored;
-  for (const fold::ScoreEntry& entry : score.entries) {
+  HARAMBEE_CHECK(score.entries.size() == round.contributions.size());  // the fold took the score
+  for (std::size_t i = 0; i < score.entries.size(); ++i) {
+    const fold::ScoreEntry& entry = score.entries[i];
+    const fold::ClosedContribution& one = round.contributions[i];
     if (entry.verdict != fold::kVerdictOk) continue;
-    auto contribution = std::ranges::find_if(
-        round.contributions, [&](const auto& one) { return one.place.id == entry.contribution; });
-    HARAMBEE_CHECK(contribution != round.contributions.end());  // the fold took the score
-    Result<Content> blob = blobs(contribution->delta);
+    Result<Content> blob = blobs(one.delta);
     if (!blob) return blob.error();
     Result<exact::Delta> delta = exact::Delta::parse(blob->bytes(), replay.layout().parameters(),
-                                                     codec, {score.base, contribution->author});
-    if (!delta) return wrap(delta.error(), blob_place(contribution->delta.digest));
-    scored.push_back({&entry, *std::move(blob), *std::move(delta)});
+                                                     codec, {score.base, one.author});
+    if (!delta) return wrap(delta.error(), blob_place(one.delta.digest));
+    scored.push_back({&one, &entry, *std::move(blob), *std::move(delta)});
   }
   return scored;
 }
@@ -86,7 +87,7 @@ Result<std::string> rescore(const fold::RunState& run, const fold::ClosedRound& 
     if (!with && !refused) return with.error();
     std::int64_t gain = refused ? -fold::kNanosMax : gain_nanos(*without, *with);
     if (gain != one.entry->gain_nanos) {
-      return differs("the gain of contribution " + one.entry->contribution.hex(), gain,
+      return differs("the gain of contribution " + one.contribution->place.id.hex(), gain,
                      one.entry->gain_nanos);
     }
   }

@@ -359,7 +359,6 @@ Status Validator::publish(const role::validator::Score& action,
   act.loss_nanos = report_nanos;
   for (const Candidate& candidate : candidates) {
     fold::ScoreEntry entry;
-    entry.contribution = candidate.asked.contribution;
     entry.gain_nanos = candidate.gain_nanos;
     entry.verdict = candidate.found.verdict;
     entry.group = candidate.found.group;

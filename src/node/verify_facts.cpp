@@ -55,24 +55,27 @@ class RoundFacts {
   std::map<std::vector<bool>, std::vector<Finding>> known_;  // by which blobs there were
 };
 
-std::string differs(const fold::ScoreEntry& entry, const char* what, const std::string& should,
+std::string differs(const RecordId& contribution, const char* what, const std::string& should,
                     const std::string& said) {
-  return "the " + std::string(what) + " of contribution " + entry.contribution.hex() +
-         " should be " + should + ", the record says " + said;
+  return "the " + std::string(what) + " of contribution " + contribution.hex() + " should be " +
+         should + ", the record says " + said;
 }
 
 // The first difference, or an empty text.
-std::string compare(const fold::ScoreEntry& entry, const Finding& found) {
+std::string compare(const RecordId& contribution, const fold::ScoreEntry& entry,
+                    const Finding& found) {
   if (entry.verdict == fold::kVerdictWithheld) return {};
   if (entry.verdict != found.verdict) {
-    return differs(entry, "verdict", "\"" + found.verdict + "\"", "\"" + entry.verdict + "\"");
+    return differs(contribution, "verdict", "\"" + found.verdict + "\"",
+                   "\"" + entry.verdict + "\"");
   }
   if (entry.group != found.group) {
-    return differs(entry, "group", std::to_string(found.group), std::to_string(entry.group));
+    return differs(contribution, "group", std::to_string(found.group), std::to_string(entry.group));
   }
   const exact::SquaredNorm norm = found.delta ? found.delta->squared_norm() : exact::SquaredNorm{};
   if (entry.squared_norm == norm.digits() && entry.norm_exponent == norm.exponent) return {};
-  return differs(entry, "squared norm", norm.digits() + "·2^" + std::to_string(norm.exponent),
+  return differs(contribution, "squared norm",
+                 norm.digits() + "·2^" + std::to_string(norm.exponent),
                  entry.squared_norm + "·2^" + std::to_string(entry.norm_exponent));
 }
 
@@ -92,7 +95,8 @@ Result<FactsChecked> check_facts(const fold::RunState& run, const fold::ClosedRo
     if (*found == nullptr) continue;
     ++checked.scores;
     for (std::size_t i = 0; i < (*found)->size(); ++i) {
-      std::string what = compare(score->second.entries[i], (**found)[i]);
+      std::string what =
+          compare(round.contributions[i].place.id, score->second.entries[i], (**found)[i]);
       if (what.empty()) continue;
       checked.lies.push_back({&closed, std::move(what)});
       break;

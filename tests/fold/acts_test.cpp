@@ -59,9 +59,9 @@ std::vector<Kind> kinds() {
   score.base = digest_of("base");
   score.seed = digest_of("seed");
   score.loss_nanos = 2'000'000'000;
-  score.entries = {{digest_of("c1"), -77, "123456789012345678901234567890", -40, "ok"},
-                   {digest_of("c2"), 0, "0", 0, "withheld", 1},
-                   {digest_of("c3"), 0, "0", 0, "malformed: chunk 3 is not sorted", 2}};
+  score.entries = {{-77, "123456789012345678901234567890", -40, "ok"},
+                   {0, "0", 0, "withheld", 1},
+                   {0, "0", 0, "malformed: chunk 3 is not sorted", 2}};
   Close close;
   close.run = run;
   close.round = 3;
@@ -253,7 +253,7 @@ TEST(Acts, GroupsAreNamedByTheirFirst) {
   const auto parses = [&score](std::vector<std::pair<std::int64_t, std::string>> entries) {
     score.entries.clear();
     for (const auto& [group, verdict] : entries) {
-      score.entries.push_back({digest_of("c"), 0, "0", 0, verdict, group});
+      score.entries.push_back({0, "0", 0, verdict, group});
     }
     return parse_score(write(score)).ok();
   };
@@ -301,13 +301,12 @@ TEST(Acts, AFullRoundFitsIntoARecord) {
   close.checkpoint = BlobRef{close.weights, kBlobBytesMax, std::string(kWeightsType)};
   for (std::size_t i = 0; i < kContributionsPerRoundMax; ++i) {
     ScoreEntry entry;
-    entry.contribution = digest_of(std::to_string(i));
     entry.norm_exponent = -kNormExponentMax;
     entry.squared_norm = std::string(kNormDigitsMax, '9');
     entry.verdict = "malformed: " + std::string(kReasonBytesMax - 11, 'x');
     entry.group = static_cast<std::int64_t>(i);
     score.entries.push_back(entry);
-    close.accepted.push_back(entry.contribution);
+    close.accepted.push_back(digest_of(std::to_string(i)));
   }
   for (Payload payload : {write(score), write(close)}) {
     payload.log = std::string(kRecordLogBytesMax, 'o');

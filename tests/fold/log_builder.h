@@ -165,7 +165,6 @@ class Swarm : public LogBuilder {
     act.loss_nanos = 2'450'000'000;
     for (const Committed& committed : run().round.contributions) {
       ScoreEntry entry;
-      entry.contribution = committed.place.id;
       entry.gain_nanos = 1'000'000;
       for (const auto& [who, gain] : gains) {
         if (id(who) == committed.author) entry.gain_nanos = gain;

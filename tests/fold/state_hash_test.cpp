@@ -158,7 +158,6 @@ TEST(StateHash, SeesEveryMember) {
       round([](RoundState& r) { r.scores[0].act.entries[0].squared_norm += "1"; }),
       round([](RoundState& r) { ++r.scores[0].act.entries[0].norm_exponent; }),
       round([](RoundState& r) { r.scores[0].act.entries[0].verdict = "withheld"; }),
-      round([&](RoundState& r) { r.scores[0].act.entries[0].contribution = d; }),
       round([](RoundState& r) { ++r.scores[0].act.entries[0].group; }),
       taken([&](Committed& c) { c.place = place; }),
       taken([&](Committed& c) { c.author = d; }),

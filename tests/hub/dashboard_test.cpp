@@ -112,7 +112,7 @@ class DashboardTest : public testing::Test {
         run().id, run().round.number, run().weights, *run().round.score_seed, loss_nanos, {}};
     for (const fold::Committed& one : run().round.contributions) {
       const bool last = one.place.id == run().round.contributions.back().place.id;
-      score.entries.push_back({one.place.id, last ? -7'000'000 : 5'000'000, "123456", 0, "ok"});
+      score.entries.push_back({last ? -7'000'000 : 5'000'000, "123456", 0, "ok"});
     }
     ASSERT_EQ(built.say("validator", write(score)).effect, fold::Effect::applied);
     fold::Close close;

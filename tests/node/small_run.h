@@ -204,7 +204,6 @@ class SmallRun {
     for (std::size_t i = 0; i < findings->size(); ++i) {
       const Finding& found = (*findings)[i];
       fold::ScoreEntry entry;
-      entry.contribution = run().round.contributions[i].place.id;
       entry.group = found.group;
       entry.verdict = found.verdict;
       if (found.verdict == fold::kVerdictOk) entry.gain_nanos = 1'000'000;
