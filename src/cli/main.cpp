@@ -305,6 +305,8 @@ void wire_model(CLI::App& app, AllOptions& all, Chosen& chosen) {
   CLI::App* get = app.add_subcommand("pull", "Write a run's model as a Hugging Face directory");
   get->add_option("URL", all.pull.url, "http://host:port/runs/NAME[@round]")->required();
   get->add_option("DIR", all.pull.out, "The directory to write")->required();
+  get->add_option("--gguf", all.pull.gguf, "Write model-TYPE.gguf for llama.cpp too")
+      ->check(CLI::IsMember({"f32", "f16", "q8_0"}));
   add_dir(get, all.pull.common);
   add_json(get, all.pull.common.json);
   choose(get, chosen, all.pull, all.pull.common.json, pull);

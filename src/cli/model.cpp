@@ -116,6 +116,7 @@ Exit pull(const PullOptions& options, Ui& ui) {
   make.round = reading->address.round.value_or(static_cast<std::int64_t>(run.history.size()));
   make.url = reading->address.str();
   make.dir = options.out;
+  make.gguf = format::parse_gguf_type(options.gguf);
   make.progress = [&](std::int64_t done, std::int64_t total) {
     ui.progress(fmt::format("applying updates: {}/{}", done, total));
   };

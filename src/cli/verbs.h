@@ -110,6 +110,7 @@ struct PullOptions {
   Common common;
   std::string url;  // …/runs/NAME or …/runs/NAME@round
   std::string out;
+  std::string gguf;  // "", "f32", "f16", "q8_0"
 };
 [[nodiscard]] Exit pull(const PullOptions& options, Ui& ui);
 

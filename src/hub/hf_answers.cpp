@@ -69,34 +69,44 @@ HttpResponse from_shelf(const Served& served, const HfFile& file, BlobShelf& she
   return response;
 }
 
-HttpResponse weights_answer(const Served& served, const HfFile& file,
-                            const Result<BlobShelf*>& answer) {
-  if (answer) return from_shelf(served, file, **answer);
-  if (answer.error().code == ErrorCode::not_found) {
-    return with_header(hf_error(404, "EntryNotFound", answer.error().message), "X-Repo-Commit",
-                       served.commit);
+HttpResponse weights_error(const std::string& commit, const Error& error) {
+  if (error.code == ErrorCode::not_found) {
+    return with_header(hf_error(404, "EntryNotFound", error.message), "X-Repo-Commit", commit);
   }
-  return with_header(hf_error(503, "", answer.error().message), "Retry-After", "5");
+  return with_header(hf_error(503, "", error.message), "Retry-After", "5");
 }
 
-HttpResponse serve_weights(const Served& served, const HfFile& file, WeightsCache& weights) {
-  const auto ask = [&weights, file]() {
-    return weights.ask(*file.weights, file.digest, file.size);
-  };
-  auto now = ask();
-  if (!now || *now != nullptr) return weights_answer(served, file, now);
+// What `ask` gives, now or as soon as weights have been made.
+HttpResponse when_made(std::function<std::optional<HttpResponse>()> ask) {
+  if (auto now = ask()) return *std::move(now);
   Wait wait;
   wait.ms_max = kWeightsMsMax;
-  wait.again = [served, file, ask](bool last) -> std::optional<HttpResponse> {
-    const auto answer = ask();
-    if (!answer || *answer != nullptr) return weights_answer(served, file, answer);
-    if (!last) return std::nullopt;
-    return with_header(hf_error(503, "", "the weights of this round are still being computed"),
-                       "Retry-After", "10");
+  // An answer may be a wait for the next thing; the server sees one wait.
+  auto next = std::make_shared<Wait>();
+  wait.again = [ask = std::move(ask), next](bool last) -> std::optional<HttpResponse> {
+    if (next->again) return next->again(last);
+    auto answer = ask();
+    if (answer && std::holds_alternative<Wait>(answer->body)) {
+      *next = std::move(std::get<Wait>(answer->body));
+      return next->again(last);
+    }
+    if (answer || !last) return answer;
+    return std::optional(
+        with_header(hf_error(503, "", "the weights of this round are still being computed"),
+                    "Retry-After", "10"));
   };
   HttpResponse response;
   response.body = std::move(wait);
   return response;
+}
+
+HttpResponse serve_weights(const Served& served, const HfFile& file, WeightsCache& weights) {
+  return when_made([served, file, &weights]() -> std::optional<HttpResponse> {
+    const auto made = weights.ask(*file.weights);
+    if (!made) return weights_error(served.commit, made.error());
+    if (!*made) return std::nullopt;
+    return from_shelf(served, file, *(*made)->shelf);
+  });
 }
 
 }  // namespace
@@ -124,6 +134,29 @@ std::string endpoint_of(const HttpRequest& request) {
   return (scheme != nullptr && *scheme == "https" ? "https://" : "http://") + name;
 }
 
+HttpResponse with_digests(const std::shared_ptr<const HfTree>& tree, WeightsCache& weights,
+                          std::function<HttpResponse(const HfTree&)> answer) {
+  const HfFile* unnamed = tree->unnamed();
+  if (unnamed == nullptr) return answer(*tree);
+  return when_made(
+      [tree, unnamed, &weights, answer = std::move(answer)]() -> std::optional<HttpResponse> {
+        const auto digest = weights.digest(*unnamed->weights);
+        if (digest && !*digest) return std::nullopt;
+        if (!digest && digest.error().code == ErrorCode::unavailable) {
+          return weights_error(tree->commit.oid, digest.error());
+        }
+        HfTree named = *tree;
+        const auto at = named.files.begin() + (unnamed - tree->files.data());
+        if (digest) {
+          at->digest = **digest;
+          at->git_oid = git_blob_oid(view(lfs_pointer(at->digest, at->size)));
+        } else {
+          named.files.erase(at);
+        }
+        return answer(named);
+      });
+}
+
 HttpResponse serve_file(const HttpRequest& request, const HfTree& tree, const HfFile& file,
                         BlobShelf& blobs, WeightsCache& weights) {
   Served served{file.lfs ? file.digest.hex() : file.git_oid,
@@ -141,7 +174,7 @@ HttpResponse serve_file(const HttpRequest& request, const HfTree& tree, const Hf
   const bool blob = !file.text && !file.weights;
   if (request.method == "HEAD" && !(blob && !blobs.has(file.digest))) {
     // So that they are there when the client comes for them.
-    if (file.weights) static_cast<void>(weights.ask(*file.weights, file.digest, file.size).ok());
+    if (file.weights) static_cast<void>(weights.ask(*file.weights).ok());
     HttpResponse response = head_of(served, file);
     response.body = FilePart{nullptr, range.first, range.count};  // its length is all that is sent
     return response;

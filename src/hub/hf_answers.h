@@ -2,6 +2,8 @@
 // commit ids. Only for hub/hf_*.cpp.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -18,6 +20,12 @@ namespace harambee::hub {
 [[nodiscard]] HttpResponse with_header(HttpResponse response, std::string name, std::string value);
 // "http://host" as the client reaches us (Host, X-Forwarded-Proto).
 [[nodiscard]] std::string endpoint_of(const HttpRequest& request);
+
+// Answers with the digests of all files, which waits for a GGUF to be made; one that cannot be made
+// here is left out.
+[[nodiscard]] HttpResponse with_digests(const std::shared_ptr<const HfTree>& tree,
+                                        WeightsCache& weights,
+                                        std::function<HttpResponse(const HfTree&)> answer);
 
 // The file of a /resolve/ request: GET, HEAD, one Range. Waits for weights that must be computed.
 [[nodiscard]] HttpResponse serve_file(const HttpRequest& request, const HfTree& tree,

@@ -39,6 +39,13 @@ const HfFile* HfTree::find(std::string_view path) const {
   return found != files.end() && found->path == path ? &*found : nullptr;
 }
 
+const HfFile* HfTree::unnamed() const {
+  const auto found = std::find_if(files.begin(), files.end(), [](const HfFile& file) {
+    return file.weights && file.weights->gguf && file.digest == Digest();
+  });
+  return found == files.end() ? nullptr : &*found;
+}
+
 const HfCommit* HfRepo::commit(const RecordId& record) const {
   for (auto one = commits.rbegin(); one != commits.rend(); ++one) {
     if (one->record == record) return &*one;

@@ -15,6 +15,7 @@
 
 #include "base/hash.h"
 #include "base/result.h"
+#include "format/gguf.h"
 #include "hub/log_folder.h"
 #include "hub/shelf.h"
 
@@ -43,16 +44,19 @@ struct HfCommit {
   std::int64_t ms = 0;  // log time
 };
 
-// Weights that the updates of a run lead to; their digest is on the log.
+// Weights that the updates of a run lead to, as one of the files that are made of them.
 struct HfWeights {
   RecordId run;
   std::int64_t round = 0;  // the weights at its opening
+  Digest digest;           // of the safetensors file: it is on the log
+  std::uint64_t size = 0;
+  std::optional<format::GgufType> gguf;  // this file is a GGUF of them
 };
 
 struct HfFile {
   std::string path;
   std::uint64_t size = 0;
-  Digest digest;        // SHA-256 of the bytes
+  Digest digest;        // SHA-256 of the bytes; zeros in a GGUF until it has been made
   std::string git_oid;  // of the bytes, or of the pointer if lfs
   bool lfs = false;
   std::shared_ptr<const std::string> text;  // the bytes, if the hub writes them itself
@@ -64,6 +68,8 @@ struct HfTree {
   HfCommit commit;
   std::vector<HfFile> files;  // sorted by path, bytewise
   [[nodiscard]] const HfFile* find(std::string_view path) const;
+  // The file whose digest is not known until it has been made; null: there is none.
+  [[nodiscard]] const HfFile* unnamed() const;
 };
 
 // A repository without its files.

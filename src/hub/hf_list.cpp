@@ -11,13 +11,6 @@ namespace {
 constexpr std::uint64_t kLimitMax = 1000;
 constexpr std::uint64_t kFullLimitMax = 50;  // each with a list of its files
 
-std::string lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 bool wanted(const HfRepo& repo, const HfListQuery& query) {
   if (!query.author.empty() && repo.name.space != query.author) return false;
   if (lower(repo.name.id()).find(query.search) == std::string::npos) return false;

@@ -84,8 +84,40 @@ HttpResponse HfRoutes::info(const HttpRequest& request, const HfTarget& target,
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
   const Found& at = std::get<Found>(found);
   const bool blobs = is_true(value_of(parse_form(query_of(request)), "blobs"));
-  return hf_json(200, Json(info_json(at.repo, at.commit, at.tree.get(),
-                                     blobs ? HfDetail::blobs : HfDetail::names)));
+  if (!blobs) {
+    return hf_json(200, Json(info_json(at.repo, at.commit, at.tree.get(), HfDetail::names)));
+  }
+  return with_digests(at.tree, weights_, [at](const HfTree& tree) {
+    return hf_json(200, Json(info_json(at.repo, at.commit, &tree, HfDetail::blobs)));
+  });
+}
+
+HttpResponse HfRoutes::tree_page(const HttpRequest& request, const HfTarget& target,
+                                 const HfTree& files) {
+  const FormFields fields = parse_form(query_of(request));
+  const bool recursive = is_true(value_of(fields, "recursive"));
+  const std::string folder = joined(target.rest, 1);
+  auto entries = tree_json(files, folder, recursive ? HfDepth::all : HfDepth::children);
+  const std::string& commit = files.commit.oid;
+  if (!entries) {
+    return with_header(hf_error(404, "EntryNotFound", "no folder " + folder + " in this revision"),
+                       "X-Repo-Commit", commit);
+  }
+  const std::size_t first = std::min<std::uint64_t>(
+      parse_decimal(value_of(fields, "cursor")).value_or(0), entries->size());
+  const std::size_t end = std::min(first + kTreePageEntries, entries->size());
+  JsonArray page(entries->begin() + static_cast<std::ptrdiff_t>(first),
+                 entries->begin() + static_cast<std::ptrdiff_t>(end));
+  HttpResponse response = with_header(hf_json(200, Json(std::move(page))), "X-Repo-Commit", commit);
+  if (end == entries->size()) return response;
+  // By commit, so that a page fits to the one before it.
+  const std::string path = "/api/" + std::string(plural(target.name.type)) + "/" +
+                           target.name.id() + "/tree/" + commit +
+                           (folder.empty() ? "" : "/" + percent_encode(folder));
+  return with_header(std::move(response), "Link",
+                     "<" + endpoint_of(request) + path +
+                         "?recursive=" + (recursive ? "true" : "false") +
+                         "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
 }
 
 HttpResponse HfRoutes::tree(const HttpRequest& request, const HfTarget& target) {
@@ -93,30 +125,11 @@ HttpResponse HfRoutes::tree(const HttpRequest& request, const HfTarget& target) 
   auto found = find(target.name, target.rest[0]);
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
   const Found& at = std::get<Found>(found);
-  const FormFields fields = parse_form(query_of(request));
-  const bool recursive = is_true(value_of(fields, "recursive"));
-  const std::string folder = joined(target.rest, 1);
-  auto entries = tree_json(*at.tree, folder, recursive ? HfDepth::all : HfDepth::children);
-  if (!entries) {
-    return with_header(hf_error(404, "EntryNotFound", "no folder " + folder + " in this revision"),
-                       "X-Repo-Commit", at.commit.oid);
-  }
-  const std::size_t first = std::min<std::uint64_t>(
-      parse_decimal(value_of(fields, "cursor")).value_or(0), entries->size());
-  const std::size_t end = std::min(first + kTreePageEntries, entries->size());
-  JsonArray page(entries->begin() + static_cast<std::ptrdiff_t>(first),
-                 entries->begin() + static_cast<std::ptrdiff_t>(end));
-  HttpResponse response =
-      with_header(hf_json(200, Json(std::move(page))), "X-Repo-Commit", at.commit.oid);
-  if (end == entries->size()) return response;
-  // By commit, so that a page fits to the one before it.
-  const std::string path = "/api/" + std::string(plural(target.name.type)) + "/" +
-                           at.repo.name.id() + "/tree/" + at.commit.oid +
-                           (folder.empty() ? "" : "/" + percent_encode(folder));
-  return with_header(std::move(response), "Link",
-                     "<" + endpoint_of(request) + path +
-                         "?recursive=" + (recursive ? "true" : "false") +
-                         "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
+  // Runs have all their files at the root.
+  if (target.rest.size() > 1) return tree_page(request, target, *at.tree);
+  return with_digests(at.tree, weights_, [request, target](const HfTree& files) {
+    return tree_page(request, target, files);
+  });
 }
 
 HttpResponse HfRoutes::paths_info(const HttpRequest& request, const HfTarget& target) {
@@ -126,12 +139,18 @@ HttpResponse HfRoutes::paths_info(const HttpRequest& request, const HfTarget& ta
   const auto paths = parse_paths(request.body);
   if (!paths) return hf_error(400, "", paths.error().message);
   if (paths->size() > kPathsMax) return hf_error(413, "", "at most 1000 paths at once");
+  const auto answer = [paths = *paths](const HfTree& tree) {
+    JsonArray out;
+    for (const std::string& path : paths) {
+      if (auto entry = path_json(tree, path)) out.push_back(*std::move(entry));
+    }
+    return hf_json(200, Json(std::move(out)));
+  };
   const Found& at = std::get<Found>(found);
-  JsonArray out;
-  for (const std::string& path : *paths) {
-    if (auto entry = path_json(*at.tree, path)) out.push_back(*std::move(entry));
-  }
-  return hf_json(200, Json(std::move(out)));
+  const HfFile* unnamed = at.tree->unnamed();
+  const bool asked =
+      unnamed != nullptr && std::find(paths->begin(), paths->end(), unnamed->path) != paths->end();
+  return asked ? with_digests(at.tree, weights_, answer) : answer(*at.tree);
 }
 
 HttpResponse HfRoutes::commits(const HfTarget& target) {
@@ -172,14 +191,33 @@ HttpResponse HfRoutes::file(const HttpRequest& request, const HfTarget& target) 
   auto found = find(target.name, target.rest[0]);
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
   const Found& at = std::get<Found>(found);
-  const std::string path = joined(target.rest, 1);
-  const HfFile* file = at.tree->find(path);
-  if (file == nullptr) {
+  const auto serve = [this, request, path = joined(target.rest, 1)](const HfTree& tree) {
+    if (const HfFile* file = tree.find(path)) {
+      return serve_file(request, tree, *file, blobs_, weights_);
+    }
     // The commit tells the client that it may remember the absence.
     return with_header(hf_error(404, "EntryNotFound", "no file " + path + " in this revision"),
-                       "X-Repo-Commit", at.commit.oid);
+                       "X-Repo-Commit", tree.commit.oid);
+  };
+  const HfFile* unnamed = at.tree->unnamed();
+  const bool asked = unnamed != nullptr && unnamed->path == joined(target.rest, 1);
+  return asked ? with_digests(at.tree, weights_, serve) : serve(*at.tree);
+}
+
+// llama.cpp before 2026 asks here which file it should take; later ones read the tree.
+HttpResponse HfRoutes::gguf_manifest(const HfTarget& target) {
+  auto found = find(target.name, "main");
+  if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
+  const HfFile* best = nullptr;
+  for (const HfFile& file : std::get<Found>(found).tree->files) {
+    if (!file.path.ends_with(".gguf")) continue;
+    const bool named = lower(file.path).find(lower(target.rest[0])) != std::string::npos;
+    if (best == nullptr || named) best = &file;
+    if (named) break;
   }
-  return serve_file(request, *at.tree, *file, blobs_, weights_);
+  if (best == nullptr) return hf_error(404, "EntryNotFound", "no GGUF in " + target.name.id());
+  return hf_json(
+      200, JsonObject{{"ggufFile", JsonObject{{"rfilename", best->path}, {"size", best->size}}}});
 }
 
 std::optional<BodyPlan> HfRoutes::plan(const HttpRequest& head) {
@@ -202,6 +240,8 @@ std::optional<HttpResponse> HfRoutes::handle(const HttpRequest& request) {
       return repo(request, *target);
     case HfTarget::Kind::file:
       return file(request, *target);
+    case HfTarget::Kind::gguf:
+      return gguf_manifest(*target);
     case HfTarget::Kind::lfs:
     case HfTarget::Kind::account:
       return hf_error(501, "",

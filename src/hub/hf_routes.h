@@ -38,7 +38,10 @@ class HfRoutes {
   [[nodiscard]] HttpResponse info(const HttpRequest& request, const HfTarget& target,
                                   const std::string& revision);
   [[nodiscard]] HttpResponse tree(const HttpRequest& request, const HfTarget& target);
+  [[nodiscard]] static HttpResponse tree_page(const HttpRequest& request, const HfTarget& target,
+                                              const HfTree& files);
   [[nodiscard]] HttpResponse paths_info(const HttpRequest& request, const HfTarget& target);
+  [[nodiscard]] HttpResponse gguf_manifest(const HfTarget& target);
   [[nodiscard]] HttpResponse commits(const HfTarget& target);
   [[nodiscard]] HttpResponse file(const HttpRequest& request, const HfTarget& target);
 

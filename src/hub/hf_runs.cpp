@@ -75,14 +75,24 @@ void sort_files(HfTree& tree) {
             [](const HfFile& a, const HfFile& b) { return a.path < b.path; });
 }
 
-HfFile weights_file_of(const fold::RunState& run, std::int64_t round) {
+void add_weights(const fold::RunState& run, std::int64_t round, HfTree& tree) {
   const auto layout = format::ModelLayout::make(run.recipe.model);
   HARAMBEE_CHECK(layout.ok());  // the fold takes no recipe without
   const Digest digest = round == 0 ? run.start->checkpoint.digest
                                    : run.history[static_cast<std::size_t>(round - 1)].weights;
-  HfFile file = large_file("model.safetensors", digest, layout->file_bytes());
-  file.weights = HfWeights{run.id, round};
-  return file;
+  HfWeights weights{run.id, round, digest, layout->file_bytes(), std::nullopt};
+  HfFile file = large_file("model.safetensors", digest, weights.size);
+  file.weights = weights;
+  tree.files.push_back(std::move(file));
+  weights.gguf = format::GgufType::f32;
+  const auto gguf = format::GgufFile::make(*layout, *weights.gguf, digest);
+  if (!gguf) return;  // its tokens are no bytes
+  HfFile other;
+  other.path = "model-f32.gguf";
+  other.size = gguf->file_bytes();
+  other.lfs = true;
+  other.weights = weights;
+  tree.files.push_back(std::move(other));
 }
 
 std::string shard_path(const char* folder, std::size_t index) {
@@ -110,6 +120,7 @@ HfRepo run_repo(const Folded& log, const fold::RunState& run, HfType type, HfExt
                    "transformers",
                    "text-generation",
                    std::string("phase:") + fold::name(run.phase)};
+    if (run.recipe.model.vocab == 256) repo.labels.emplace_back("gguf");
     repo.architecture = "LlamaForCausalLM";
     if (notes != log.runs.end()) repo.parameters = notes->second.parameters;
   } else {
@@ -131,7 +142,7 @@ HfTree run_model_tree(const Folded& log, const fold::RunState& run, const HfComm
       generated_file("tokenizer.json", format::hf_tokenizer_json()),
       generated_file("tokenizer_config.json", format::hf_tokenizer_config_json(config)),
   };
-  if (round != kBeforeStart) tree.files.push_back(weights_file_of(run, round));
+  if (round != kBeforeStart) add_weights(run, round, tree);
   sort_files(tree);
   return tree;
 }

@@ -59,6 +59,12 @@ std::optional<HfTarget> repo_target(const std::vector<std::string>& all) {
   const std::vector<std::string> parts = from(all, dataset ? 1 : 0);
   target.name.type = dataset ? HfType::dataset : HfType::model;
   if (parts.size() < 4) return std::nullopt;
+  if (all[0] == "v2" && all.size() == 5 && all[3] == "manifests") {
+    target.kind = HfTarget::Kind::gguf;
+    target.name = {HfType::model, all[1], all[2]};
+    target.rest = from(all, 4);
+    return target;
+  }
   target.name.space = parts[0];
   target.name.name = parts[1];
   if (parts[2] == "resolve" || parts[2] == "raw") {

@@ -16,6 +16,7 @@ struct HfTarget {
     repo,     // /api/models/{space}/{name}[/{verb}/{rest…}]
     file,     // /[datasets/]{space}/{name}/{resolve|raw}/{rest…}
     lfs,      // /[datasets/]{space}/{name}.git/info/lfs/objects/batch
+    gguf,     // /v2/{space}/{name}/manifests/{rest}: which GGUF llama.cpp takes
     account,  // /api/whoami-v2, /api/repos/…, /api/validate-yaml: `verb` is what follows /api/
     unknown,  // of the API, but nothing we have
   };

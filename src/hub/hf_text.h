@@ -27,6 +27,9 @@ using FormFields = std::vector<std::pair<std::string, std::string>>;
 // The first one; empty if there is none.
 [[nodiscard]] std::string value_of(const FormFields& fields, std::string_view name);
 
+// ASCII letters in lower case.
+[[nodiscard]] std::string lower(std::string text);
+
 // "2026-01-02T03:04:05.678Z"
 [[nodiscard]] std::string iso_time(std::int64_t unix_ms);
 

@@ -1,5 +1,5 @@
-// The weights of any round as a file: a checkpoint blob where there is one, else computed from the
-// nearest checkpoint and the updates after it, and kept for a while.
+// The weights of any round as files: a checkpoint blob where there is one, else computed from the
+// nearest checkpoint and the updates after it, and kept for a while; and as GGUF.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +40,15 @@ class WeightsCache {
   WeightsCache(const WeightsCache&) = delete;
   WeightsCache& operator=(const WeightsCache&) = delete;
 
-  // The shelf that has the file now; null: not yet, it is being made. not_found: it cannot be made
-  // here; unavailable: too many are waiting, or a blob is missing now.
-  [[nodiscard]] Result<BlobShelf*> ask(const HfWeights& weights, const Digest& digest,
-                                       std::uint64_t size);
+  struct Made {
+    BlobShelf* shelf = nullptr;  // that has the file now
+    Digest digest;               // of the file
+  };
+  // None: not yet, it is being made. not_found: it cannot be made here; unavailable: too many are
+  // waiting, or a blob is missing now.
+  [[nodiscard]] Result<std::optional<Made>> ask(const HfWeights& weights);
+  // The digest of the file alone: it is known longer than a GGUF is kept.
+  [[nodiscard]] Result<std::optional<Digest>> digest(const HfWeights& weights);
 
  private:
   struct State;

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "fold/state.h"
+#include "format/gguf.h"
 #include "node/replay.h"
 
 namespace harambee::node {
@@ -18,6 +20,7 @@ struct ExportOptions {
   std::string url;         // of the run, for the card
   std::string dir;         // written, files replaced atomically
   std::function<void(std::int64_t, std::int64_t)> progress;  // rounds done and in all; may be empty
+  std::optional<format::GgufType> gguf = std::nullopt;       // the model for llama.cpp too
 };
 
 struct Exported {
@@ -28,8 +31,8 @@ struct Exported {
 };
 
 // config.json, generation_config.json, model.safetensors, README.md, tokenizer.json,
-// tokenizer_config.json. corrupt: the bytes do not lead to the digest on the log; nothing is
-// written then.
+// tokenizer_config.json, and model-TYPE.gguf if it is wanted. corrupt: the bytes do not lead to the
+// digest on the log; nothing is written then.
 [[nodiscard]] Result<Exported> export_model(const fold::LogState& log, const fold::RunState& run,
                                             const FetchBlob& blobs, const ExportOptions& options);
 

@@ -24,7 +24,7 @@ TEST_F(HfReadTest, ARunIsAModelWithoutWeightsUntilItStarts) {
   EXPECT_EQ(before.at("siblings").size(), 5u);
   start_run();
   const json after = get_json("/api/models/runs/demo");
-  EXPECT_EQ(after.at("siblings").size(), 6u);
+  EXPECT_EQ(after.at("siblings").size(), 7u);
   EXPECT_NE(after.at("sha"), before.at("sha"));
   EXPECT_EQ(after.at("safetensors").at("total"),
             format::ModelLayout::make(recipe().model)->parameters());
@@ -42,8 +42,8 @@ TEST_F(HfReadTest, ServesWhatSnapshotDownloadAsks) {
   EXPECT_EQ(sha.size(), 40u);
   const json tree = get_json("/api/models/runs/demo/tree/" + sha + "?recursive=true&expand=false");
   EXPECT_THAT(paths_of(tree),
-              ElementsAre("README.md", "config.json", "generation_config.json", "model.safetensors",
-                          "tokenizer.json", "tokenizer_config.json"));
+              ElementsAre("README.md", "config.json", "generation_config.json", "model-f32.gguf",
+                          "model.safetensors", "tokenizer.json", "tokenizer_config.json"));
   for (const json& entry : tree) {
     const std::string url = "/runs/demo/resolve/" + sha + "/" + entry.at("path").get<std::string>();
     const auto head = ask(request("HEAD", url));
@@ -66,6 +66,70 @@ TEST_F(HfReadTest, ComputesWeightsThatAreNoBlobOnce) {
   EXPECT_EQ(body(get(url)), text(make_weights(0)));
   EXPECT_EQ(body(get(url)), text(make_weights(0)));
   EXPECT_EQ(weights_made, 1);
+}
+
+// What `llama-server -hf` asks.
+TEST_F(HfReadTest, ServesTheWeightsAsGguf) {
+  start_run();
+  const json refs = get_json("/api/models/runs/demo/refs");
+  const std::string sha = refs.at("branches")[0].at("targetCommit");
+  const json tree = get_json("/api/models/runs/demo/tree/" + sha + "?recursive=true");
+  ASSERT_EQ(tree[3].at("path"), "model-f32.gguf");
+  const std::string url = "/runs/demo/resolve/" + sha + "/model-f32.gguf";
+  const auto head = ask(request("HEAD", url));
+  const std::string bytes = body(get(url));
+  EXPECT_EQ(bytes.substr(0, 4), "GGUF");
+  EXPECT_NE(bytes.find(sha256(make_weights(0)).hex()), std::string::npos);
+  EXPECT_EQ(sha256(view(bytes)).hex(), tree[3].at("lfs").at("oid"));
+  EXPECT_EQ(tree[3].at("size"), bytes.size());
+  EXPECT_EQ(header(head, "X-Linked-Etag"), "\"" + sha256(view(bytes)).hex() + "\"");
+  const auto part = get(url, {{"range", "bytes=4-7"}});
+  EXPECT_EQ(body(part), bytes.substr(4, 4));
+  EXPECT_EQ(weights_made, 1);
+  const json paths =
+      json::parse(body(post("/api/models/runs/demo/paths-info/main", "paths=model-f32.gguf")));
+  EXPECT_EQ(paths[0].at("lfs").at("oid"), tree[3].at("lfs").at("oid"));
+  const json info = get_json("/api/models/runs/demo?blobs=true");
+  EXPECT_EQ(info.at("siblings")[3].at("lfs").at("sha256"), tree[3].at("lfs").at("oid"));
+}
+
+TEST_F(HfReadTest, TellsOldLlamaWhichFileToTake) {
+  EXPECT_EQ(get("/v2/runs/demo/manifests/latest").status, 404);
+  start_run();
+  for (const char* tag : {"latest", "F32", "Q4_K_M"}) {
+    const json answer = get_json("/v2/runs/demo/manifests/" + std::string(tag));
+    EXPECT_EQ(answer.at("ggufFile").at("rfilename"), "model-f32.gguf");
+  }
+  EXPECT_EQ(get("/v2/runs/nope/manifests/latest").status, 404);
+}
+
+TEST_F(HfReadTest, MakesTheGgufAgainWhenTheCacheHasLostIt) {
+  start_run();
+  const std::string url = "/runs/demo/resolve/round-0/model-f32.gguf";
+  const std::string bytes = body(get(url));
+  // Room for one file: each of the two drives the other out.
+  options.hugging_face.weights.bytes_max = bytes.size();
+  computed = store::make_memory_blobs();
+  options.hugging_face.weights_shelf = computed.get();
+  make_the_hub();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(body(get("/runs/demo/resolve/round-0/model.safetensors")), text(make_weights(0)));
+    EXPECT_EQ(body(get(url)), bytes);
+  }
+  EXPECT_GT(weights_made, 2);
+}
+
+TEST_F(HfReadTest, ListsNoGgufThatItCannotMake) {
+  start_run();
+  options.hugging_face.make_weights = nullptr;
+  make_the_hub();
+  const std::string main = "/api/models/runs/demo/tree/main";
+  EXPECT_EQ(get_json(main).size(), 6u);
+  EXPECT_EQ(get("/runs/demo/resolve/main/model-f32.gguf").status, 404);
+  // A checkpoint is all that is needed.
+  const Bytes weights = make_weights(0);
+  ASSERT_TRUE(blobs->put(sha256(weights), weights).ok());
+  EXPECT_EQ(get_json(main).size(), 7u);
 }
 
 TEST_F(HfReadTest, ServesAPartOfAFile) {
@@ -113,7 +177,7 @@ TEST_F(HfReadTest, ListsAndSearches) {
   EXPECT_EQ(get_json("/api/models?search=DEM&author=runs&filter=harambee&limit=5").size(), 1u);
   EXPECT_EQ(get_json("/api/models?search=other").size(), 0u);
   EXPECT_EQ(get_json("/api/models?author=alice").size(), 0u);
-  EXPECT_EQ(get_json("/api/models?filter=harambee&filter=gguf").size(), 0u);
+  EXPECT_EQ(get_json("/api/models?filter=harambee&filter=onnx").size(), 0u);
   EXPECT_EQ(get_json("/api/models?full=true")[0].at("siblings").size(), 5u);
   const auto none = get("/api/models?limit=0");
   EXPECT_EQ(body(none), "[]");

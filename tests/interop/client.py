@@ -44,7 +44,8 @@ def read_a_run(digest, rounds):
     assert [d.id for d in api.list_datasets(author="runs")] == [RUN]
     info = api.model_info(RUN, files_metadata=True)
     lfs = {s.rfilename: s.lfs.sha256 for s in info.siblings if s.lfs}
-    assert lfs == {"model.safetensors": digest}, lfs
+    assert sorted(lfs) == ["model-f32.gguf", "model.safetensors"], lfs
+    assert lfs["model.safetensors"] == digest, lfs
     refs = api.list_repo_refs(RUN)
     assert refs.branches[0].target_commit == info.sha
     assert len(refs.tags) == rounds + 1

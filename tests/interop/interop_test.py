@@ -11,6 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
+import llama  # noqa: E402
 from harness import (SKIPPED, Swarm, check, main, run_json, small_recipe, some_text,  # noqa: E402
                      wait_until, workdir)
 
@@ -28,14 +29,22 @@ class Client:
         shutil.rmtree(self.outside, ignore_errors=True)
         self.outside.mkdir(parents=True)
 
-    def run(self, *command, env=None, seconds=600):
+    def words(self, command, env):
         settings = {"HOME": str(self.home), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8",
                     "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TQDM_DISABLE": "1", **(env or {})}
         words = ["env", "-i", *(f"{key}={value}" for key, value in settings.items()),
                  *map(str, command)]
         if CHROOT:
             words = ["chroot", CHROOT, *words]
-        return subprocess.run(words, capture_output=True, text=True, timeout=seconds)
+        return words
+
+    def run(self, *command, env=None, seconds=600):
+        return subprocess.run(self.words(command, env), capture_output=True, text=True,
+                              timeout=seconds)
+
+    def start(self, *command, env, output):
+        return subprocess.Popen(self.words(command, env), stdin=subprocess.DEVNULL, stdout=output,
+                                stderr=output)
 
     def must(self, *command, env):
         done = self.run(*command, env=env)
@@ -98,6 +107,7 @@ def test():
         weights = swarm.status()["weights"]
         client.must("python3", client.home / "client.py", weights, ROUNDS, env=env)
         hf_program(client, env, "alice")
+        llama.compare(client, swarm, work)
         run_json("token", "revoke", token["id"][:12], *key)
         gone = client.run("hf", "auth", "whoami", env=env)
         check(gone.returncode != 0, "a revoked token is none")
