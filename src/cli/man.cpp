@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>  // fmt::join, since version 11
 
 #include <algorithm>
 #include <cctype>

@@ -1,6 +1,7 @@
 #include "cli/recipe_file.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>  // fmt::join, since version 11
 
 #include <toml++/toml.h>
 #include <array>
