@@ -64,6 +64,7 @@ Exit hub(const HubVerbOptions& options, Ui& ui) {
   service.origin = options.origin;
   service.tick_ms = options.tick_ms;
   service.owner_bytes_max = static_cast<std::uint64_t>(options.upload_gb) << 30;
+  service.pace = {options.writes_per_minute, options.behind_proxy};
   service.make_weights = [&options](const fold::RunState& run, std::int64_t round) {
     return make_weights(options.data, run, round);
   };

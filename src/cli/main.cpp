@@ -178,6 +178,11 @@ void wire_hub(CLI::App& app, AllOptions& all, Chosen& chosen) {
   verb->add_option("--upload-gb", all.hub.upload_gb,
                    "What each owner of tokens may upload, in GiB (default: 64; 0: nothing)")
       ->check(CLI::Range(0, 1 << 20));
+  verb->add_option("--writes-per-minute", all.hub.writes_per_minute,
+                   "What one address may send: records and uploads (default: 600; 0: no limit)")
+      ->check(CLI::Range(0, 60'000));
+  verb->add_flag("--behind-proxy", all.hub.behind_proxy,
+                 "Requests come from a proxy of yours: X-Forwarded-For says for whom");
   add_json(verb, all.hub.json);
   choose(verb, chosen, all.hub, all.hub.json, hub);
 }

@@ -46,7 +46,9 @@ struct HubVerbOptions {
   std::string listen = "127.0.0.1:8080";
   std::string origin;  // empty: harambee.local/<first 8 digits of the key id>
   std::int64_t tick_ms = 1000;
-  std::int64_t upload_gb = 64;  // that one owner of tokens may keep; 0: none
+  std::int64_t upload_gb = 64;           // that one owner of tokens may keep; 0: none
+  std::int64_t writes_per_minute = 600;  // from one address; 0: no limit
+  bool behind_proxy = false;
   bool json = false;
 };
 [[nodiscard]] Exit hub(const HubVerbOptions& options, Ui& ui);

@@ -23,7 +23,8 @@ struct HttpRequest {
   // Names in lower case; a repeated field appears once per line that was sent.
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::uint64_t> content_length;
-  Bytes body;  // empty when a sink took it
+  std::string remote;  // the sender's numeric address; empty: not known
+  Bytes body;          // empty when a sink took it
 
   // The first field of that name (lower case), or null.
   [[nodiscard]] const std::string* header(std::string_view name) const;

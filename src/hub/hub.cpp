@@ -79,6 +79,7 @@ class Hub : public HttpHandler {
         sequencer_(sequencer),
         order_(order),
         shelf_(shelf),
+        pace_(options_.pace),
         blobs_({options_.blob_bytes_max, options_.free_bytes_min}, order, shelf, blobs, wake) {
     const HuggingFaceOptions& theirs = options_.hugging_face;
     if (options_.folder && theirs.weights_shelf && theirs.clock) {
@@ -94,6 +95,8 @@ class Hub : public HttpHandler {
   BodyPlan plan(const HttpRequest& head) override {
     BodyPlan plan;
     const std::string_view path = head.path();
+    plan.refusal = too_fast(head, path);
+    if (plan.refusal) return plan;
     if (hugging_face_) {
       if (auto theirs = hugging_face_->routes().plan(head)) return *std::move(theirs);
     }
@@ -116,6 +119,21 @@ class Hub : public HttpHandler {
   }
 
  private:
+  // Decided on the head alone, before a body is read. Asking for a tick writes nothing of one's
+  // own.
+  std::optional<HttpResponse> too_fast(const HttpRequest& head, std::string_view path) {
+    if (!options_.clock || head.method == "GET" || head.method == "HEAD" || path == "/tick") {
+      return std::nullopt;
+    }
+    const std::int64_t wait_ms = pace_.wait_ms(head, options_.clock->steady_ms());
+    if (wait_ms == 0) return std::nullopt;
+    const std::string seconds = std::to_string((wait_ms + 999) / 1000);
+    return with(HttpResponse::error(429, "this address writes more than " +
+                                             std::to_string(options_.pace.writes_per_minute) +
+                                             " times a minute; go on in " + seconds + " s"),
+                "Retry-After", seconds);
+  }
+
   HttpResponse post(std::string_view path, const HttpRequest& request) {
     if (path == "/records") return when_decided(sequencer_.submit(request.body), respond);
     if (path == "/tick") return when_decided(sequencer_.tick(), respond_tick);
@@ -251,6 +269,7 @@ class Hub : public HttpHandler {
   Sequencer& sequencer_;
   Order& order_;
   Shelf& shelf_;
+  Pace pace_;
   BlobRoutes blobs_;
   std::unique_ptr<HuggingFace> hugging_face_;  // none without a folder
   std::unique_ptr<Dashboard> dashboard_;       // none without a folder

@@ -10,8 +10,10 @@
 #include "hub/hugging_face.h"
 #include "hub/log_folder.h"
 #include "hub/order.h"
+#include "hub/pace.h"
 #include "hub/sequencer.h"
 #include "hub/shelf.h"
+#include "port/clock.h"
 
 namespace harambee::hub {
 
@@ -22,6 +24,8 @@ struct HubOptions {
   std::int64_t wait_ms_max = 30'000;            // long poll
   std::uint64_t free_bytes_min = 256ull << 20;  // uploads are refused below it
   LogFolder* folder = nullptr;  // borrowed; without one there are no views of the log
+  PaceRules pace;               // needs the clock
+  Clock* clock = nullptr;       // borrowed
   // The Hugging Face API; not there without the folder, a shelf for weights, and a clock.
   HuggingFaceOptions hugging_face;
 };

@@ -39,6 +39,8 @@ void Connection::start() {
   error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
+  const auto peer = socket_.remote_endpoint(ignored);
+  if (!ignored) remote_ = peer.address().to_string();
   next_request();
 }
 
@@ -52,7 +54,7 @@ void Connection::start_refused(HttpResponse refusal) {
 void Connection::next_request() {
   if (server_.stopping) return close();
   phase_ = Phase::idle;
-  reader_ = RequestReader(server_.options.header_bytes_max);
+  reader_ = RequestReader(server_.options.header_bytes_max, remote_);
   body_.clear();
   body_.shrink_to_fit();
   sink_ = nullptr;

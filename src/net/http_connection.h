@@ -92,6 +92,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t in_end_ = 0;
   bool reading_ = false;
   bool input_ended_ = false;
+  std::string remote_;  // the peer's numeric address; empty: not known
   RequestReader reader_;
   bool head_only_ = false;
   bool last_ = false;  // close after the current answer

@@ -41,7 +41,9 @@ struct RequestReader::State {
   bool expects_continue = false;
 };
 
-RequestReader::RequestReader(std::uint32_t header_bytes_max) : state_(std::make_unique<State>()) {
+RequestReader::RequestReader(std::uint32_t header_bytes_max, std::string remote)
+    : state_(std::make_unique<State>()) {
+  state_->head.remote = std::move(remote);
   state_->parser.header_limit(header_bytes_max);
   // Not boost::none: Boost 1.74 then refuses every body with a length. Our callers limit bodies.
   state_->parser.body_limit(std::numeric_limits<std::uint64_t>::max());

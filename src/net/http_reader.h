@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -14,7 +15,8 @@ namespace harambee::net {
 // One request. Construct a new one for the next request of the connection.
 class RequestReader {
  public:
-  explicit RequestReader(std::uint32_t header_bytes_max);
+  // `remote`: the numeric address at the other end, for HttpRequest::remote.
+  explicit RequestReader(std::uint32_t header_bytes_max, std::string remote = {});
   ~RequestReader();
   RequestReader(RequestReader&&) noexcept;
   RequestReader& operator=(RequestReader&&) noexcept;

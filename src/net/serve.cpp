@@ -143,6 +143,8 @@ Status run_hub(const HubServiceOptions& options, const std::atomic<bool>& stop,
   if (!computed) return computed.error();
   hub::HubOptions hub_options;
   hub_options.folder = &folder;
+  hub_options.pace = options.pace;
+  hub_options.clock = &clock;
   hub_options.hugging_face.weights_shelf = computed->get();
   hub_options.hugging_face.make_weights = options.make_weights;
   hub_options.hugging_face.clock = &clock;

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/sign.h"
+#include "hub/pace.h"
 #include "hub/weights_cache.h"
 
 namespace harambee::net {
@@ -24,6 +25,7 @@ struct HubServiceOptions {
   hub::MakeWeights make_weights;
   // What one owner of tokens may keep here by Hugging Face uploads; 0: none are taken.
   std::uint64_t owner_bytes_max = 64ull << 30;
+  hub::PaceRules pace;
   std::optional<SecretKey> key;  // none: key.pem in the data directory, made at birth
 };
 
