@@ -12,6 +12,7 @@
 #include "fold/apply.h"
 #include "fold/explain.h"
 #include "fold/judge.h"
+#include "fold/sample.h"
 #include "fold/status.h"
 #include "format/data.h"
 #include "record/build.h"
@@ -119,7 +120,7 @@ Payload well_formed(const RunState& run, std::size_t kind) {
   close.residual = run.id;
   close.update = blob(kUpdateType);
   OpenRun open{"second", person(1).id(), {person(4).id()}, run.recipe, run.data};
-  switch (kind % 9) {
+  switch (kind % 10) {
     case 0:
       return write(contribution(run));
     case 1:
@@ -136,6 +137,15 @@ Payload well_formed(const RunState& run, std::size_t kind) {
       return write(open);
     case 7:
       return write(Tick{1'002'000});
+    case 8:
+      return write(Sample{run.id,
+                          0,
+                          run.weights,
+                          "exact-1",
+                          sample_seed(run.id),
+                          Decimal{0},
+                          2,
+                          {{{}, to_bytes("ab")}}});
     default: {
       Payload payload;
       payload.kind = "sing";

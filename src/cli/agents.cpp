@@ -139,6 +139,23 @@ Exit serve(const AgentOptions& options, const char* role, Ui& ui, const Run& run
   return stop_requested() ? kInterrupted : kOk;
 }
 
+Result<node::SampleRule> sample_rule(const AgentOptions& options) {
+  node::SampleRule rule;
+  rule.every = options.sample_every;
+  if (options.sample_prompts.empty()) return rule;
+  if (options.sample_prompts.size() > fold::kSampleTextsMax) {
+    return invalid(fmt::format("--sample-prompt: at most {} of them", fold::kSampleTextsMax));
+  }
+  rule.prompts.clear();
+  for (const std::string& prompt : options.sample_prompts) {
+    if (prompt.size() > fold::kSamplePromptBytesMax) {
+      return invalid(fmt::format("--sample-prompt: at most {} bytes", fold::kSamplePromptBytesMax));
+    }
+    rule.prompts.push_back(to_bytes(prompt));
+  }
+  return rule;
+}
+
 }  // namespace
 
 Exit join(const AgentOptions& options, Ui& ui) {
@@ -163,10 +180,13 @@ Exit validate(const AgentOptions& options, Ui& ui) {
 }
 
 Exit coordinate(const AgentOptions& options, Ui& ui) {
-  return serve(
-      options, "coordinate", ui, [](node::RoleOptions role, Wire& wire, Clock& clock, Show show) {
-        return node::run_coordinator({.role = std::move(role)}, wire, clock, std::move(show));
-      });
+  const Result<node::SampleRule> samples = sample_rule(options);
+  if (!samples) return ui.fail(kUsage, samples.error().message);
+  return serve(options, "coordinate", ui,
+               [&](node::RoleOptions role, Wire& wire, Clock& clock, Show show) {
+                 return node::run_coordinator({.role = std::move(role), .samples = *samples}, wire,
+                                              clock, std::move(show));
+               });
 }
 
 }  // namespace harambee::cli

@@ -15,7 +15,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kLossRows = 256;  // of the report rows: enough to tell 1 % apart
-constexpr const char* kPrompt = "#include <";
 constexpr int kSampleBytes = 320;
 
 fs::path hub_blob(const DemoPaths& paths, const Digest& digest) {
@@ -118,6 +117,7 @@ Status Ending::verify() {
   std::vector<std::string> arguments = {
       "verify",    world_.run_url(),
       "--retrain", fmt::format("{}", world_.plan.retrain),
+      "--samples", "2",
       "--threads", fmt::format("{}", std::max(2u, world_.state.speed.cores)),
       "--dir",     world_.paths.verify().string()};
   for (std::string& argument : other_simd()) arguments.push_back(std::move(argument));
@@ -140,11 +140,11 @@ Status Ending::verify() {
 }
 
 Status Ending::sample() {
-  summary_.sample_prompt = kPrompt;
-  auto said =
-      world_.run_verb("generate", {"generate", world_.paths.model().string(), "--prompt", kPrompt,
-                                   "--bytes", fmt::format("{}", kSampleBytes), "--temperature",
-                                   "0.7", "--seed", world_.state.request.seed.hex()});
+  summary_.sample_prompt = kDemoPrompt;
+  auto said = world_.run_verb(
+      "generate", {"generate", world_.paths.model().string(), "--prompt", kDemoPrompt, "--bytes",
+                   fmt::format("{}", kSampleBytes), "--temperature", "0.7", "--seed",
+                   world_.state.request.seed.hex()});
   if (!said) return said.error();
   summary_.sample = said->value("text", "");
   return ok();

@@ -21,7 +21,8 @@ inline constexpr unsigned kDemoRoundsByTimeMax = 100;  // about 1/density, and t
 inline constexpr std::int64_t kDemoWarmStepsMin = 40;
 inline constexpr unsigned kDemoSeconds = 265;  // of the promised 300, on two cores
 inline constexpr std::int64_t kDemoTickMs = 250;
-inline constexpr std::int64_t kDemoShards = 64;  // what `run open` cuts the text into
+inline constexpr const char* kDemoPrompt = "#include <";  // the demo's text is C and C++ headers
+inline constexpr std::int64_t kDemoShards = 64;           // what `run open` cuts the text into
 
 // One volunteer of the show and what happens to it.
 struct Part {

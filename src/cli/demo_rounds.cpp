@@ -107,6 +107,7 @@ Status Rounds::start_roles() {
                                           world_.paths.role(role).string(),
                                           "--key",
                                           (world_.paths.role(role) / "key.pem").string()};
+    if (role[0] == 'c') arguments.insert(arguments.end(), {"--sample-prompt", kDemoPrompt});
     if (role[0] == 'v') {
       arguments.insert(arguments.end(), {"--threads", fmt::format("{}", world_.state.speed.cores)});
     }

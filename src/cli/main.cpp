@@ -256,6 +256,14 @@ void wire_agents(CLI::App& app, AllOptions& all, Chosen& chosen) {
                        "Be dishonest, to see it caught: sign-flip, noise, withhold, malformed, "
                        "lazy, other-data, amplified");
     }
+    if (agent.run == coordinate) {
+      verb->add_option("--sample-every", o.sample_every,
+                       "Let the model write every N rounds; 0: never (default: at each whole "
+                       "model on the hub)")
+          ->check(CLI::Range(0, 1 << 20));
+      verb->add_option("--sample-prompt", o.sample_prompts,
+                       "What it goes on from; may be repeated (default: nothing)");
+    }
     add_dir(verb, o.common);
     add_key(verb, o.common);
     add_trainer(verb, o.common);
@@ -297,6 +305,8 @@ void wire_verify(CLI::App& app, AllOptions& all, Chosen& chosen) {
   verb->add_flag("--retrain-start", o.retrain_start, "Train the first weights again");
   verb->add_flag("--audits", o.audits, "Do all logged audits once more");
   verb->add_option("--rescore", o.rescore, "Evaluate N score records again");
+  verb->add_option("--samples", o.samples,
+                   "Let the model write N samples of its text again, the newest among them");
   verb->add_flag("--no-weights", o.no_weights, "Only log and blobs, no replay of the weights");
   verb->add_option("--seed", o.seed, "64 hex digits that choose (default: the log's root)");
   verb->add_option("--vkey", o.vkey, "The key that the log must have");

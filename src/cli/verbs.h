@@ -80,6 +80,10 @@ struct AgentOptions {
   std::string vkey;         // the hub's key, pinned; empty: trusted on first use
   std::string misbehave;    // join: what a dishonest volunteer does (node/volunteer.h)
   std::int64_t rounds = 0;  // stop after so many rounds of one's own; 0: until the run ends
+  // coordinate: what the model is asked to go on from, and every how many rounds (0: never; none:
+  // at each whole model on the hub).
+  std::vector<std::string> sample_prompts;
+  std::optional<std::int64_t> sample_every;
 };
 [[nodiscard]] Exit join(const AgentOptions& options, Ui& ui);
 [[nodiscard]] Exit validate(const AgentOptions& options, Ui& ui);
@@ -103,6 +107,7 @@ struct VerifyVerbOptions {
   bool no_weights = false;
   bool audits = false;
   std::uint64_t rescore = 0;
+  std::uint64_t samples = 0;
   std::string seed;  // 64 hex digits; empty: the checkpoint's root
   std::string vkey;  // the key that the log must have; empty: the one that it names
 };

@@ -35,6 +35,7 @@ Status take_numbers(const VerifyVerbOptions& options, node::VerifyOptions& made)
     }
   }
   made.rescore = options.rescore;
+  made.samples = options.samples;
   if (!options.seed.empty()) {
     Result<Digest> seed = Digest::from_hex(options.seed);
     if (!seed) return invalid("--seed must be 64 hex digits");
@@ -146,6 +147,10 @@ void print(const node::VerifyReport& report, Ui& ui) {
     ui.line(fmt::format("scored    {} records again: {} to the nano-nat", report.rescored,
                         report.rescored_exact));
   }
+  if (report.samples > 0) {
+    ui.line(fmt::format("wrote     {} samples again: {} to the byte", report.samples,
+                        report.samples_exact));
+  }
   if (report.verified()) {
     ui.line(ui.green(ui.bold("verified")) +
             fmt::format(" in {}", human_seconds(report.seconds_log + report.seconds_blobs +
@@ -190,8 +195,8 @@ Exit verify(const VerifyVerbOptions& options, Ui& ui) {
   std::error_code ignored;
   std::filesystem::remove_all(prepared->options.work_dir, ignored);
   if (!report) {
-    bool training =
-        stage == "start" || stage == "retrain" || stage == "rescore" || stage == "audits";
+    bool training = stage == "start" || stage == "retrain" || stage == "rescore" ||
+                    stage == "audits" || stage == "samples";
     if (training && is_trainers(report.error())) {
       return ui.fail(kTrainerFailed, report.error().message,
                      {"", "try the trainer: harambee conformance -- harambee-trainer"});

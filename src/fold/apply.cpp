@@ -7,6 +7,7 @@
 #include "fold/audit_fold.h"
 #include "fold/repos.h"
 #include "fold/run_fold.h"
+#include "fold/sample.h"
 
 namespace harambee::fold {
 
@@ -103,6 +104,12 @@ Objection take_parsed(RunState& run, const Context& context, Result<Act> act) {
   return take(run, context, std::move(*act));
 }
 
+// Said for people: judged, and no rule depends on it.
+Objection look_at_sample(const RunState& run, const Context& context, const Payload& payload) {
+  const Result<Sample> act = parse_sample(payload);
+  return act ? object_to_sample(run, context.author, *act) : act.error().message;
+}
+
 Objection apply_to_run(RunState& run, const Context& context, const Payload& payload) {
   const std::string& kind = payload.kind;
   if (kind == "contribution") return take_parsed(run, context, parse_contribution(payload));
@@ -113,6 +120,7 @@ Objection apply_to_run(RunState& run, const Context& context, const Payload& pay
   if (kind == "audit") return take_parsed(run, context, parse_audit(payload));
   if (kind == "reveal") return take_parsed(run, context, parse_reveal(payload));
   if (kind == "dispute") return take_parsed(run, context, parse_dispute(payload));
+  if (kind == "sample") return look_at_sample(run, context, payload);
   if (kind == "start") return take_parsed(run, context, parse_start(payload));
   return "this kind is not known here";
 }

@@ -11,6 +11,7 @@
 #include "exact/outer_step.h"
 #include "fold/acts.h"
 #include "fold/judge.h"
+#include "node/coordinator_samples.h"
 #include "node/replay.h"
 #include "node/round_close.h"
 #include "node/round_math.h"
@@ -27,7 +28,8 @@ constexpr std::size_t kUpdatesLookedAt = 2;  // closed rounds whose uploads a re
 
 class Coordinator {
  public:
-  explicit Coordinator(Session& session) : session_(session) {}
+  Coordinator(Session& session, SampleRule samples)
+      : session_(session), samples_(session, std::move(samples)) {}
 
   Result<Stats> run();
 
@@ -47,6 +49,7 @@ class Coordinator {
   Status step(const role::coordinator::Close& action, exact::RunNumbers& numbers, fold::Close& act);
   Status keep(const exact::RunNumbers& numbers, fold::Close& act, bool checkpoint_due);
   Status upload_closed();
+  Status serve();
   Status remake(const fold::ClosedRound& closed);
   Status upload(const BlobRef& ref);
   Result<Replay> replay(std::size_t rounds);
@@ -56,6 +59,7 @@ class Coordinator {
   }
 
   Session& session_;
+  CoordinatorSamples samples_;
   role::CoordinatorFacts facts_;
   std::int64_t rounds_here_ = 0;
   std::size_t uploaded_ = 0;  // closed rounds whose blobs are on the hub
@@ -94,9 +98,9 @@ Result<Stats> Coordinator::run() {
     if (!*waited) return session_.stats;
   }
   for (;;) {
-    const Status uploaded = upload_closed();
-    if (!uploaded) {
-      const auto waited = after(uploaded);
+    const Status served = serve();
+    if (!served) {
+      const auto waited = after(served);
       if (!waited) return waited.error();
       if (!*waited) return session_.stats;
       const auto followed = session_.follow(0);
@@ -136,6 +140,8 @@ Result<bool> Coordinator::act(const role::coordinator::AskTick&) {
 
 Result<bool> Coordinator::act(const role::coordinator::Done&) {
   session_.tell_state("finished");
+  const auto written = samples_.finish();
+  if (!written) return session_.wait_out(written.error());
   return false;
 }
 
@@ -290,6 +296,12 @@ Status Coordinator::close(const role::coordinator::Close& action) {
   return ok();
 }
 
+// What others wait for, then what they like to read.
+Status Coordinator::serve() {
+  if (Status uploaded = upload_closed(); !uploaded) return uploaded;
+  return session_.me() == session_.run().coordinator ? samples_.step() : ok();
+}
+
 // Everybody waits for the update of the newest closed round: it is made sure of before anything
 // else. Blobs that the hub has already cost one question.
 Status Coordinator::upload_closed() {
@@ -371,7 +383,7 @@ Result<Stats> run_coordinator(const CoordinatorOptions& options, Wire& wire, Clo
     if (session.error().code == ErrorCode::cancelled) return Stats{};
     return session.error();
   }
-  return Coordinator(**session).run();
+  return Coordinator(**session, options.samples).run();
 }
 
 }  // namespace harambee::node

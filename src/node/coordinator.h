@@ -2,19 +2,21 @@
 // contributions, takes the outer step, and posts the close record. It decides nothing: what it
 // posts must equal what everybody derives, and it can be rebuilt from the log at any time.
 // In `dir`: as volunteer.h, with residual.<64 hex> (the exact f32 bytes of what the way down still
-// owes).
+// owes), and what coordinator_samples.h keeps.
 #pragma once
 
 #include "base/result.h"
 #include "node/observer.h"
 #include "node/role_options.h"
+#include "node/sampler.h"
 #include "port/clock.h"
 #include "port/wire.h"
 
 namespace harambee::node {
 
 struct CoordinatorOptions {
-  RoleOptions role;  // trainer and threads are not used
+  RoleOptions role;  // the trainer writes samples, on one thread; no round needs it
+  SampleRule samples = {};
 };
 
 // Ends like run_volunteer(). refused: the key is not the run's coordinator.

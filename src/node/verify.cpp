@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
@@ -19,6 +18,7 @@
 #include "node/trainer_process.h"
 #include "node/verify_audits.h"
 #include "node/verify_facts.h"
+#include "node/verify_samples.h"
 #include "store/file.h"
 
 namespace harambee::node {
@@ -45,6 +45,7 @@ struct Plan {
   bool has_manifest = false;
   std::vector<Trained> chosen;
   std::map<std::int64_t, std::vector<const fold::ClosedScore*>> scores;  // to rescore, by round
+  std::map<std::int64_t, std::vector<const LoggedSample*>> samples;      // to write again
 };
 
 class Verification {
@@ -122,7 +123,7 @@ class Verification {
       result.phase = fold::name(runs[i]->phase);
       result.rounds = runs[i]->history.size();
       result.weights = runs[i]->weights;
-      plans_.push_back({runs[i], &result, {}, false, {}, {}});
+      plans_.push_back({runs[i], &result, {}, false, {}, {}, {}});
     }
     return ok();
   }
@@ -297,6 +298,9 @@ class Verification {
       plan_of[one.place.index]->chosen.push_back(one);
     }
     choose_scores(seed);
+    for (Plan& plan : plans_) {
+      plan.samples = choose_samples(log_.samples, plan.run->id, options_.samples, seed);
+    }
     return ok();
   }
 
@@ -331,7 +335,8 @@ class Verification {
       if (options_.audits) {
         if (Status done = repeat_audits(plan); !done) return done;
       }
-      bool needs_weights = options_.weights || !plan.chosen.empty() || !plan.scores.empty();
+      bool needs_weights =
+          options_.weights || !plan.chosen.empty() || !plan.scores.empty() || !plan.samples.empty();
       if (!needs_weights) continue;
       if (Status done = replay(plan); !done) return done;
     }
@@ -438,6 +443,7 @@ class Verification {
       report_progress("weights", plan.result->rounds_replayed, rounds, "rounds");
       if (Status done = train_round(plan, *replay, retraining); !done) return done;
       if (Status done = score_round(plan, *replay); !done) return done;
+      if (Status done = write_again(plan, *replay); !done) return done;
       if (Status done = facts_of_round(plan, *replay); !done) return done;
       auto begun = Steady::now();
       Status done = replay->next();
@@ -446,9 +452,34 @@ class Verification {
       ++plan.result->rounds_replayed;
     }
     report_progress("weights", rounds, rounds, "rounds");
+    if (Status done = write_again(plan, *replay); !done) return done;
     if (replay->digest() != plan.run->weights) {
       fault("run " + plan.run->name, "the last weights should be " + replay->digest().hex());
     }
+    return ok();
+  }
+
+  // What is said to have been written with the weights where the replay stands.
+  Status write_again(const Plan& plan, const Replay& replay) {
+    auto wanted = plan.samples.find(replay.round());
+    if (wanted == plan.samples.end()) return ok();
+    auto begun = Steady::now();
+    Result<TrainerProcess*> program = trainer(plan);
+    if (!program) return program.error();
+    for (const LoggedSample* sample : wanted->second) {
+      report_progress("samples", report_.samples, options_.samples, "samples");
+      Result<std::string> difference = resample(sample->act, replay, **program, work_);
+      if (!difference) return difference.error();
+      ++report_.samples;
+      if (difference->empty()) {
+        ++report_.samples_exact;
+        continue;
+      }
+      fault("run " + plan.run->name + " sample " + sample->place.id.hex() + " (entry " +
+                std::to_string(sample->place.index) + ") by " + sample->author.hex(),
+            *difference);
+    }
+    report_.seconds_retrain += seconds_since(begun);
     return ok();
   }
 
@@ -541,60 +572,10 @@ class Verification {
   std::string work_;
 };
 
-nlohmann::json to_json(const VerifiedRun& run) {
-  return {{"name", run.name},
-          {"run", run.id.hex()},
-          {"phase", run.phase},
-          {"rounds", run.rounds},
-          {"rounds_replayed", run.rounds_replayed},
-          {"weights", run.weights.hex()},
-          {"withheld", run.withheld},
-          {"pending", run.pending}};
-}
-
 }  // namespace
 
 Result<VerifyReport> verify(LogSource& source, const VerifyOptions& options) {
   return Verification(source, options).run();
-}
-
-std::string to_json(const VerifyReport& report) {
-  nlohmann::json runs = nlohmann::json::array();
-  for (const VerifiedRun& run : report.runs) runs.push_back(to_json(run));
-  nlohmann::json faults = nlohmann::json::array();
-  for (const Fault& fault : report.faults) {
-    faults.push_back({{"place", fault.place}, {"what", fault.what}});
-  }
-  nlohmann::json json = {{"event", "verified"},
-                         {"verified", report.verified()},
-                         {"where", report.where},
-                         {"origin", report.origin},
-                         {"vkey", report.vkey},
-                         {"entries", report.entries},
-                         {"inert", report.inert},
-                         {"root", report.root.hex()},
-                         {"state", report.state.hex()},
-                         {"bundles", report.bundles},
-                         {"tiles", report.tiles},
-                         {"blobs", report.blobs},
-                         {"blob_bytes", report.blob_bytes},
-                         {"runs", runs},
-                         {"start_retrained", report.start_retrained},
-                         {"retrained", report.retrained},
-                         {"retrained_exact", report.retrained_exact},
-                         {"audits", report.audits},
-                         {"audits_forged", report.audits_forged},
-                         {"facts_checked", report.facts_checked},
-                         {"rescored", report.rescored},
-                         {"rescored_exact", report.rescored_exact},
-                         {"seconds_log", report.seconds_log},
-                         {"seconds_blobs", report.seconds_blobs},
-                         {"seconds_weights", report.seconds_weights},
-                         {"seconds_retrain", report.seconds_retrain},
-                         {"records_per_second_core", report.records_per_second_core},
-                         {"faults", faults},
-                         {"faults_count", report.faults_count}};
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace harambee::node

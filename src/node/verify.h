@@ -24,15 +24,16 @@ struct VerifyOptions {
   bool retrain_all = false;
   bool audits = false;               // do all logged audits once more
   std::uint64_t rescore = 0;         // score records to evaluate again
+  std::uint64_t samples = 0;         // samples of a run's text to write again, of each run
   std::optional<Digest> seed;        // of the choice; none: the checkpoint's root
   std::vector<std::string> trainer;  // command and arguments of an exact trainer
   unsigned trainer_threads = 1;
   std::string work_dir;  // made as needed; emptied of what this audit wrote
   struct Progress {
-    std::string stage;  // "log", "blobs", "weights", "audits", "retrain", "rescore"
+    std::string stage;  // "log", "blobs", "weights", "audits", "retrain", "rescore", "samples"
     std::uint64_t done = 0;
     std::uint64_t total = 0;
-    std::string unit;  // "records", "blobs", "rounds", "contributions", "scores"
+    std::string unit;  // "records", "blobs", "rounds", "contributions", "scores", "samples"
   };
   std::function<void(const Progress&)> progress;
   std::function<bool()> stop;
@@ -70,6 +71,8 @@ struct VerifyReport {
   std::uint64_t facts_checked = 0;    // score records whose facts about blobs were stated again
   std::uint64_t rescored = 0;
   std::uint64_t rescored_exact = 0;
+  std::uint64_t samples = 0;        // samples that the model wrote again
+  std::uint64_t samples_exact = 0;  // of them, those with the same bytes
   double seconds_log = 0, seconds_blobs = 0, seconds_weights = 0, seconds_retrain = 0;
   double records_per_second_core = 0;
   std::vector<Fault> faults;

@@ -362,6 +362,11 @@ class Audit {
       if (auto act = fold::parse_score(payload)) {
         log_.scores.emplace(entry.record->id(), *std::move(act));
       }
+    } else if (payload.kind == "sample") {
+      if (auto act = fold::parse_sample(payload)) {
+        log_.samples.push_back(
+            {{entry.index, entry.record->id()}, payload.author, *std::move(act)});
+      }
     }
   }
 

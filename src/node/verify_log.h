@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "fold/acts.h"
+#include "fold/sample.h"
 #include "fold/state.h"
 #include "log/checkpoint.h"
 #include "node/log_source.h"
@@ -38,6 +39,13 @@ struct NamedBlob {
   std::optional<RecordId> run;  // that the record is about; a run record is about itself
 };
 
+// A sample that the fold took.
+struct LoggedSample {
+  fold::Place place;
+  KeyId author;
+  fold::Sample act;
+};
+
 struct AuditedLog {
   log::Checkpoint checkpoint;
   std::string vkey;
@@ -46,6 +54,7 @@ struct AuditedLog {
   std::map<RecordId, fold::Contribution> contributions;
   // Scores that the fold took, by record id.
   std::map<RecordId, fold::Score> scores;
+  std::vector<LoggedSample> samples;  // in log order
   std::map<Digest, NamedBlob> blobs;  // that any record names
   std::uint64_t entries = 0;
   std::uint64_t inert = 0;

@@ -3,7 +3,7 @@
 
 usage: fake_trainer.py [MODE]; the modes are what a bad trainer may do to a node.
 """
-import array, hashlib, json, os, sys, time
+import array, base64, hashlib, json, os, sys, time
 
 MODE = sys.argv[1] if len(sys.argv) > 1 else "good"
 GOAL = 0.05
@@ -87,6 +87,14 @@ def evaluate(q):
     say({"op": "losses", "id": q["id"], "nanos": [loss] * count})
 
 
+def generate(q):
+    # Other weights, prompts or seeds, other text; any byte may be among it.
+    raw = open(q["weights"], "rb").read()
+    data = hashlib.sha256(raw + q["prompt"].encode() + q["seed"].encode()).digest()
+    data = (data * (q["bytes"] // len(data) + 1))[: q["bytes"] + (1 if MODE == "manybytes" else 0)]
+    say({"op": "text", "id": q["id"], "text": base64.b64encode(data).decode()})
+
+
 def main():
     global CONTEXT
     if MODE == "exit":
@@ -98,11 +106,13 @@ def main():
         if q["op"] == "hello":
             CONTEXT = q["model"]["context"]
             say({"op": "hello", "protocol": 2 if MODE == "future" else 1, "name": "fake", "version": "1",
-                 "class": "fake-1", "parameters": 1, "device": "none"})
+                 "class": "exact-1" if MODE == "exact" else "fake-1", "parameters": 1, "device": "none"})
         elif q["op"] == "train":
             train(q)
         elif q["op"] == "evaluate":
             evaluate(q)
+        elif q["op"] == "generate" and MODE != "mute":
+            generate(q)
         else:
             say({"op": "error", "id": q.get("id"), "message": "not supported"})
 

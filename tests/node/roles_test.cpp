@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <set>
 #include <thread>
 
 #include "node/coordinator.h"
+#include "node/log_answer.h"
 #include "node/memory.h"
 #include "node/model_copy.h"
 #include "node/validator.h"
@@ -41,8 +43,12 @@ struct Actor {
   void validator() {
     start([this] { return run_validator({role()}, wire, clock, observer); });
   }
-  void coordinator() {
-    start([this] { return run_coordinator({role()}, wire, clock, observer); });
+  void coordinator(SampleRule samples = {.every = 0}) {
+    start([this, samples] {
+      RoleOptions options = role();
+      options.trainer = fake_trainer(trainer_mode);
+      return run_coordinator({options, samples}, wire, clock, observer);
+    });
   }
   void start(std::function<Result<Stats>()> run) {
     thread = std::thread([this, run] { result.emplace(run()); });
@@ -62,6 +68,7 @@ struct Actor {
   StoppableClock clock;
   Observer observer;
   std::int64_t rounds_max = 0;
+  std::string trainer_mode = "good";
   std::optional<Result<Stats>> result;
   std::thread thread;
 };
@@ -330,6 +337,65 @@ TEST_F(RolesTest, UpdatesLeadFromTheFirstWeightsToTheLastOrNowhere) {
   ASSERT_TRUE(desk.blobs.remove(update).ok());
   ModelCopy contradicted(folder_.path() + "/contradicted", desk.blobs);
   EXPECT_EQ(contradicted.catch_up(run).error().code, ErrorCode::corrupt);
+}
+
+// The records of a kind, in log order.
+std::vector<Payload> logged(TestHub& hub, const std::string& kind) {
+  std::vector<Payload> found;
+  WireRequest request;
+  request.method = "GET";
+  request.url = std::string(kHubUrl) + "/log?from=0";
+  const auto answer = parse_log_answer(hub.answer(request).body);
+  EXPECT_TRUE(answer.ok()) << answer.error().message;
+  for (const Bytes& entry : answer->entries) {
+    const auto record = parse_envelope(entry);
+    EXPECT_TRUE(record.ok());
+    if (record->payload().kind == kind) found.push_back(record->payload());
+  }
+  return found;
+}
+
+TEST_F(RolesTest, TheCoordinatorLetsTheModelWrite) {
+  open_run();
+  actor("validator").validator();
+  actor("coordinator").coordinator({.every = {}, .prompts = {to_bytes("a"), {}}, .bytes = 40});
+  for (const char* who : {"ada", "ben"}) actor(who).volunteer();
+  for (Actor& each : actors_) each.expect_success();
+
+  const fold::RunState run = run_state();
+  std::set<std::int64_t> rounds;
+  std::set<Bytes> texts;
+  for (const Payload& payload : logged(hub_, "sample")) {
+    const auto sample = fold::parse_sample(payload);
+    ASSERT_TRUE(sample.ok()) << sample.error().message;
+    EXPECT_EQ(sample->weights, *fold::weights_after(run, sample->round));
+    EXPECT_EQ(sample->numeric_class, "fake-1");
+    ASSERT_EQ(sample->texts.size(), 2u);
+    EXPECT_EQ(sample->texts[0].prompt, to_bytes("a"));
+    for (const fold::SampleText& text : sample->texts) texts.insert(text.text);
+    rounds.insert(sample->round);
+  }
+  // The first weights, the whole model after two rounds, the last weights.
+  EXPECT_THAT(rounds, ::testing::ElementsAre(0, 2, 3));
+  EXPECT_EQ(texts.size(), 6u);
+  expect_no_refusals(run, "coordinator");
+}
+
+TEST_F(RolesTest, ATrainerThatCannotWriteStopsNoRun) {
+  open_run();
+  actor("validator").validator();
+  Actor& coordinator = actor("coordinator");
+  coordinator.trainer_mode = "mute";
+  std::atomic<int> told{0};
+  coordinator.observer = [&told](const Event& event) {
+    told += event.text.find("no samples") != std::string::npos;
+  };
+  coordinator.coordinator({});
+  for (const char* who : {"ada", "ben"}) actor(who).volunteer();
+  for (Actor& each : actors_) each.expect_success();
+  EXPECT_EQ(run_state().phase, fold::Phase::finished);
+  EXPECT_EQ(told, 1);
+  EXPECT_TRUE(logged(hub_, "sample").empty());
 }
 
 TEST_F(RolesTest, AnUnknownRunIsSaidAtOnce) {

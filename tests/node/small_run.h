@@ -12,11 +12,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/encoding.h"
 #include "base/rng.h"
 #include "exact/outer_step.h"
 #include "fold/acts.h"
 #include "fold/apply.h"
 #include "fold/judge.h"
+#include "fold/sample.h"
 #include "fold/votes.h"
 #include "format/data.h"
 #include "format/model.h"
@@ -39,13 +41,20 @@ struct SmallRunOptions {
   bool stranger = false;
   // May change what the validator says of a round.
   std::function<void(fold::Score&)> lie_score{};
+  // The coordinator logs what fake_trainer.py would write with the weights of each round.
+  bool samples = false;
+  std::function<void(fold::Sample&)> lie_sample{};
 };
 
 class SmallRun {
  public:
   explicit SmallRun(SmallRunOptions options = {}) : options_(std::move(options)) {
     begin();
-    for (std::int64_t round = 0; round < options_.rounds; ++round) one_round(round);
+    for (std::int64_t round = 0; round < options_.rounds; ++round) {
+      if (options_.samples) sample(round);
+      one_round(round);
+    }
+    if (options_.samples) sample(options_.rounds);
     for (int i = 0; i < options_.extra_ticks; ++i) tick();
   }
 
@@ -258,6 +267,21 @@ class SmallRun {
       blobs_.erase(act.delta.digest);
     }
     append(who, fold::write(act));
+  }
+
+  void sample(std::int64_t round) {
+    fold::Sample act;
+    act.run = run_id_;
+    act.round = round;
+    act.weights = run().weights;
+    act.numeric_class = "exact-1";
+    act.seed = fold::sample_seed(run_id_);
+    act.bytes = 32;
+    const Bytes file = format::weights_file(*layout_, numbers_.weights);
+    const Digest text = sha256({View(file), view(base64(view("a"))), view(act.seed.hex())});
+    act.texts = {{to_bytes("a"), Bytes(text.bytes.begin(), text.bytes.end())}};
+    if (options_.lie_sample) options_.lie_sample(act);
+    append("coordinator", fold::write(act));
   }
 
   void stand_in_the_way(const format::Shard& shard) {

@@ -278,5 +278,42 @@ TEST(RunAddress, IsReadAndWrittenStrictly) {
   }
 }
 
+VerifyOptions with_samples(std::uint64_t count, const std::string& work) {
+  VerifyOptions options;
+  options.samples = count;
+  options.trainer = {"python3", HARAMBEE_SOURCE "/tests/node/fake_trainer.py", "exact"};
+  options.work_dir = work;
+  return options;
+}
+
+TEST_F(VerifyTest, SamplesAreWrittenAgain) {
+  SmallRun({.samples = true}).write_to(dir());
+  for (const std::uint64_t count : {1, 3, 4}) {
+    const Result<VerifyReport> report = check(with_samples(count, dir("work")));
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    EXPECT_TRUE(report->verified()) << report->faults.front().what;
+    EXPECT_EQ(report->samples, count);
+    EXPECT_EQ(report->samples_exact, count);
+  }
+}
+
+TEST_F(VerifyTest, WhoLogsATextThatNoModelWroteIsNamed) {
+  SmallRunOptions options;
+  options.samples = true;
+  options.lie_sample = [](fold::Sample& act) {
+    if (act.round == 3) act.texts[0].text[7] ^= 1;
+    if (act.round == 2) act.numeric_class = "other-1";  // nobody can say
+  };
+  const SmallRun small(options);
+  small.write_to(dir());
+  const Result<VerifyReport> report = check(with_samples(9, dir("work")));
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_EQ(report->samples, 3u);
+  EXPECT_EQ(report->samples_exact, 2u);
+  ASSERT_EQ(report->faults_count, 1u);
+  EXPECT_THAT(report->faults[0].place, HasSubstr("by " + small.run().coordinator.hex()));
+  EXPECT_THAT(report->faults[0].what, HasSubstr("from byte 7 on"));
+}
+
 }  // namespace
 }  // namespace harambee::node
