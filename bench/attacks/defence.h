@@ -16,6 +16,7 @@ struct Defence {
   std::string_view about;  // for people
   bool gate = false;       // held-out gain at a part of a step must be positive
   double guard = 0;        // and no domain's gain below −guard, in nats; 0: not looked at
+  bool serves = false;     // work for a declared domain may cost all less than the domain gains
   bool thin = false;       // a shorter step when less than half of the votes are left
   exact::RobustRule rule;  // norm_max and similar, too, 0 to switch off
   // Instead of the rule's weights, for experiments: makes u of the accepted contributions.

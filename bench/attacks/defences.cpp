@@ -69,12 +69,19 @@ const RegisteredDefence kGate({.name = "gate",
                                .gate = true,
                                .rule = rule(Kind::clip, false),
                                .place = 7});
+const RegisteredDefence kUnguarded({.name = "unguarded",
+                                    .about = "full without domains",
+                                    .gate = true,
+                                    .thin = true,
+                                    .rule = rule(Kind::centered, true),
+                                    .place = 9});
 const RegisteredDefence kFull(
     {.name = "full",
      .about = "held-out gain with guarded domains, norm verdicts, groups, "
               "centered clipping: the default recipe",
      .gate = true,
      .guard = 0.05,
+     .serves = true,
      .thin = true,
      .rule = rule(Kind::centered, true),
      .place = 8});

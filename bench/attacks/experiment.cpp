@@ -18,8 +18,12 @@ using exact::Codec;
 using exact::Delta;
 
 constexpr std::uint32_t kSkewPercent = 95;
-// Of twenty peers ten have sources, five headers, three prose and two Python.
+// Of twenty peers ten have sources, five headers, three prose and two Python; with shares on, the
+// gate's text is mixed alike.
+constexpr double kShares[] = {0.15, 0.5, 0.25, 0.1};
 constexpr std::size_t kDomainOf[20] = {1, 2, 1, 0, 1, 2, 1, 3, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 3};
+
+constexpr std::size_t kNoDomain = 99;
 
 Decimal decimal(double value) { return {std::llround(value * 1e9)}; }
 
@@ -33,6 +37,7 @@ struct Peer {
 struct Message {
   Bytes blob;
   bool honest = true;
+  std::size_t domain = kNoDomain;  // declared
 };
 
 class Run {
@@ -84,6 +89,14 @@ class Run {
     return peer.residual;
   }
 
+  // Prose and Python: five of twenty peers.
+  static bool minority(std::size_t domain) { return domain == 0 || domain == 3; }
+
+  // What peer p's contribution is for.
+  std::size_t declared(std::size_t p) const {
+    return cell_.skewed ? peers_[p].diet.domain : kNoDomain;
+  }
+
   Bytes encoded(std::span<float> values) const {
     Result<Bytes> blob = exact::encode(up_, kBase, values);
     return blob ? *std::move(blob) : Bytes{};  // not finite: nothing that anybody would take
@@ -95,17 +108,18 @@ class Run {
 
   void play_round() {
     gate_ = learner_.held_out_rows(plan_.gate_rows, plan_.digest("gate", round_));
-    verdicts_.clear();
+    gains_.clear();
     before_.clear();
     std::vector<Message> messages;
     for (std::size_t p = colluders_; p < peers_.size(); ++p) {
       (void)work_of(p, nullptr);
-      messages.push_back({encoded(peers_[p].residual), true});
+      messages.push_back({encoded(peers_[p].residual), true, declared(p)});
     }
     std::vector<Delta> honest;
     for (const Message& message : messages) honest.push_back(parsed(message.blob));
     note_honest(honest);
-    for (Bytes& blob : collude(honest)) messages.push_back({std::move(blob), false});
+    their_rows_ = learner_.held_out_rows(plan_.gate_rows, plan_.digest("theirs", round_));
+    for (Bytes& blob : collude(honest)) messages.push_back(disguised(std::move(blob), honest));
     // In an order of the log that nobody chose.
     Rng rng(plan_.digest("order", round_));
     for (std::size_t i = messages.size(); i > 1; --i) {
@@ -134,10 +148,8 @@ class Run {
     scene.honest = vectors, scene.own = own, scene.last = last_, scene.mean = mean;
     scene.round = round_, scene.seed = plan_.digest("run"), scene.rng = &rng;
     scene.keep = plan_.keep;
-    const auto rows = learner_.held_out_rows(plan_.gate_rows, plan_.digest("theirs", round_));
-    const double before = learner_.loss(theta_, rows);
-    scene.gain = [&](const Vector& values) { return their_gain(values, honest, rows, before); };
-    scene.loss_after = [&](const Vectors& sent) { return their_loss(sent, honest, rows); };
+    scene.gain = [&](const Vector& values) { return their_gain(values, honest); };
+    scene.loss_after = [&](const Vectors& sent) { return their_loss(sent, honest); };
     Vectors sent = attack.send(scene);
     HARAMBEE_CHECK(sent.size() == colluders_);
     for (const Vector& one : sent) {
@@ -148,28 +160,51 @@ class Run {
     return out;
   }
 
-  double their_gain(Vector values, std::span<const Delta> honest, std::span<const Token> rows,
-                    double before) {
-    const Bytes blob = encoded(values);
-    if (blob.empty()) return -1;
+  // What the gate would measure on rows that the colluders draw themselves.
+  std::vector<double> their_gains(const Bytes& blob, std::span<const Delta> honest) {
     std::vector<exact::SquaredNorm> norms;
     for (const Delta& delta : honest) norms.push_back(delta.squared_norm());
-    const Delta delta = parsed(blob);
-    return before - learner_.loss(tried(delta, exact::median(norms)), rows);
+    std::vector<double> gains =
+        learner_.losses(tried(parsed(blob), exact::median(norms)), their_rows_);
+    const std::vector<double> before = learner_.losses(theta_, their_rows_);
+    for (std::size_t d = 0; d < gains.size(); ++d) gains[d] = before[d] - gains[d];
+    return gains;
+  }
+
+  // The gain that would decide, declared for the best domain.
+  double their_gain(Vector values, std::span<const Delta> honest) {
+    const Bytes blob = encoded(values);
+    if (blob.empty()) return -1;
+    const std::vector<double> gains = their_gains(blob, honest);
+    const double all = everything(gains);
+    const double worst = *std::ranges::min_element(gains);
+    const Defence& defence = *cell_.defence;
+    if (defence.guard > 0 && worst < -defence.guard) return worst;
+    if (!defence.serves || all > 0 || !cell_.skewed) return all;
+    return *std::ranges::max_element(gains) + all;
+  }
+
+  // Declared for the domain that gains most.
+  Message disguised(Bytes blob, std::span<const Delta> honest) {
+    Message message{std::move(blob), false, kNoDomain};
+    if (!cell_.skewed || !cell_.defence->serves || message.blob.empty()) return message;
+    const std::vector<double> gains = their_gains(message.blob, honest);
+    message.domain = static_cast<std::size_t>(std::ranges::max_element(gains) - gains.begin());
+    return message;
   }
 
   // Works on copies of everything.
-  double their_loss(const Vectors& sent, std::span<const Delta> honest,
-                    std::span<const Token> rows) {
+  double their_loss(const Vectors& sent, std::span<const Delta> honest) {
     std::vector<Message> messages;
     for (const Delta& delta : honest) {
-      messages.push_back({Bytes(delta.blob().begin(), delta.blob().end()), true});
+      messages.push_back({Bytes(delta.blob().begin(), delta.blob().end()), true,
+                          declared(colluders_ + messages.size())});
     }
-    for (Vector one : sent) messages.push_back({encoded(one), false});
+    for (Vector one : sent) messages.push_back(disguised(encoded(one), honest));
     Vector theta = theta_, residual = residual_;
     Bytes update = update_;
     step(messages, theta, residual, update, nullptr);
-    return learner_.loss(theta, rows);
+    return learner_.loss(theta, their_rows_);
   }
 
   // The weights on which the gate measures a contribution.
@@ -180,25 +215,42 @@ class Run {
     return weights;
   }
 
-  bool passes(const Delta& delta, const exact::SquaredNorm& median,
+  bool passes(const Delta& delta, std::size_t domain, const exact::SquaredNorm& median,
               const std::vector<double>& before) {
     // Measured once a round, also for colluders who try what the gate will say.
     const double clip = exact::clip(delta.squared_norm(), median);
     const auto key = std::pair(sha256(delta.blob()), clip);
-    if (const auto known = verdicts_.find(key); known != verdicts_.end()) return known->second;
-    return verdicts_[key] = measure(delta, median, before);
+    auto known = gains_.find(key);
+    if (known == gains_.end()) known = gains_.emplace(key, measure(delta, median, before)).first;
+    return accepts(known->second, domain);
   }
 
-  bool measure(const Delta& delta, const exact::SquaredNorm& median,
-               const std::vector<double>& before) {
-    const std::vector<double> after = learner_.losses(tried(delta, median), gate_);
-    double gain = 0, worst = 0;
-    for (std::size_t d = 0; d < after.size(); ++d) {
-      gain += before[d] - after[d];
-      worst = std::min(worst, before[d] - after[d]);
+  // The gains on each domain.
+  std::vector<double> measure(const Delta& delta, const exact::SquaredNorm& median,
+                              const std::vector<double>& before) {
+    std::vector<double> gains = learner_.losses(tried(delta, median), gate_);
+    for (std::size_t d = 0; d < gains.size(); ++d) gains[d] = before[d] - gains[d];
+    return gains;
+  }
+
+  // The gain on all held-out text.
+  double everything(const std::vector<double>& gains) const {
+    double all = 0;
+    for (std::size_t d = 0; d < gains.size(); ++d) {
+      all += gains[d] * (plan_.shares ? kShares[d] : 1.0 / static_cast<double>(gains.size()));
     }
-    const double guard = cell_.defence->guard;
-    return gain > 0 && (guard == 0 || worst >= -guard);
+    return all;
+  }
+
+  // spec/run.md §6, the verdict.
+  bool accepts(const std::vector<double>& gains, std::size_t domain) const {
+    const Defence& defence = *cell_.defence;
+    const double all = everything(gains);
+    if (defence.guard == 0) return all > 0;
+    if (*std::ranges::min_element(gains) < -defence.guard) return false;
+    if (all > 0) return true;
+    return defence.serves && domain < gains.size() && all >= -defence.guard &&
+           gains[domain] + all > 0;
   }
 
   // From what was sent to new weights, as validators and the coordinator do it.
@@ -207,11 +259,13 @@ class Run {
     const Defence& defence = *cell_.defence;
     std::vector<Delta> deltas;
     std::vector<bool> honest;
+    std::vector<std::size_t> domain;
     for (const Message& message : messages) {
       if (outcome) ++(message.honest ? outcome->honest_sent : outcome->colluding_sent);
       if (message.blob.empty()) continue;
       deltas.push_back(parsed(message.blob));
       honest.push_back(message.honest);
+      domain.push_back(message.domain);
     }
     std::vector<exact::SquaredNorm> norms;
     for (const Delta& delta : deltas) norms.push_back(delta.squared_norm());
@@ -223,7 +277,9 @@ class Run {
     std::vector<bool> accepted_honest;
     for (std::size_t i = 0; i < deltas.size(); ++i) {
       if (!verdict[i].empty()) continue;
-      if (defence.gate && !passes(deltas[i], median, before)) continue;
+      if (outcome && honest[i] && minority(domain[i])) ++outcome->minority_sent;
+      if (defence.gate && !passes(deltas[i], domain[i], median, before)) continue;
+      if (outcome && honest[i] && minority(domain[i])) ++outcome->minority_taken;
       accepted.push_back(deltas[i]);
       accepted_honest.push_back(honest[i]);
     }
@@ -302,11 +358,11 @@ class Run {
   const Plan& plan_;
   Learner& learner_;
   Codec up_, down_;
-  std::vector<Token> report_, gate_;
+  std::vector<Token> report_, gate_, their_rows_;
   Vector theta_, residual_;
   Bytes update_;
-  std::vector<double> before_;                          // the gate's losses of this round's base
-  std::map<std::pair<Digest, double>, bool> verdicts_;  // by contribution and clip
+  std::vector<double> before_;  // the gate's losses of this round's base
+  std::map<std::pair<Digest, double>, std::vector<double>> gains_;  // by contribution and clip
   Vectors last_;
   std::vector<Peer> peers_;  // the colluders first
   std::size_t colluders_ = 0;

@@ -18,6 +18,8 @@ struct Outcome {
   double first_loss = 0, last_loss = 0;  // on fixed held-out rows, all domains alike
   double worst_loss = 0;                 // of all rounds
   std::uint64_t honest_sent = 0, honest_taken = 0, honest_grouped = 0;
+  // Honest ones of the kinds that few have (prose, Python), of skewed data.
+  std::uint64_t minority_sent = 0, minority_taken = 0;
   std::uint64_t colluding_sent = 0, colluding_taken = 0, colluding_grouped = 0;
   double honest_cosine = 0;     // the highest between two honest contributions
   double honest_exclusive = 0;  // mean share of honest mass on places of no other

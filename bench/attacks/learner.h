@@ -40,6 +40,7 @@ struct Plan {
   double outer_rate = 4;
   double gate_step = 0.25;
   std::uint32_t gate_rows = 32, report_rows = 512;
+  bool shares = false;  // the gate's gain on everything is weighted by what the peers have
   std::uint64_t seed = 1;
 
   [[nodiscard]] Digest digest(std::string_view what, std::uint64_t a = 0,

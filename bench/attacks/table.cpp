@@ -9,7 +9,7 @@ namespace {
 
 template <typename... Arguments>
 std::string format(const char* pattern, Arguments... arguments) {
-  char text[256];
+  char text[384];
   std::snprintf(text, sizeof text, pattern, arguments...);
   return text;
 }
@@ -88,11 +88,13 @@ Result<std::vector<Cell>> cells_of(const Options& options) {
 std::string line_of(const Row& row) {
   const Outcome& o = row.outcome;
   return format(
-      "%-7s %-11s %-12s %2u %%: %.4f -> %.4f (worst %.4f), taken honest %s colluding %s, "
+      "%-7s %-11s %-12s %2u %%: %.4f -> %.4f (worst %.4f), taken honest %s (minority %s) colluding "
+      "%s, "
       "grouped %llu + %llu, cosine %.2f, exclusive %.2f",
       row.cell.skewed ? "skewed" : "iid", std::string(row.cell.defence->name).c_str(),
       attack_name(row.cell).c_str(), row.cell.percent, o.first_loss, o.last_loss, o.worst_loss,
       share(o.honest_taken, o.honest_sent).c_str(),
+      share(o.minority_taken, o.minority_sent).c_str(),
       share(o.colluding_taken, o.colluding_sent).c_str(),
       static_cast<unsigned long long>(o.honest_grouped),
       static_cast<unsigned long long>(o.colluding_grouped), o.honest_cosine, o.honest_exclusive);
@@ -160,10 +162,13 @@ std::string json_of(const Options& options, const std::vector<Row>& rows) {
     out += format("\"first\":%.6f,\"last\":%.6f,\"highest\":%.6f,\"above_clean_percent\":%.3f,",
                   o.first_loss, o.last_loss, o.worst_loss, above_clean(rows, row));
     out += format(
-        "\"honest_sent\":%llu,\"honest_taken\":%llu,\"colluding_sent\":%llu,"
+        "\"honest_sent\":%llu,\"honest_taken\":%llu,\"minority_sent\":%llu,"
+        "\"minority_taken\":%llu,\"colluding_sent\":%llu,"
         "\"colluding_taken\":%llu}%s\n",
         static_cast<unsigned long long>(o.honest_sent),
         static_cast<unsigned long long>(o.honest_taken),
+        static_cast<unsigned long long>(o.minority_sent),
+        static_cast<unsigned long long>(o.minority_taken),
         static_cast<unsigned long long>(o.colluding_sent),
         static_cast<unsigned long long>(o.colluding_taken), i + 1 < rows.size() ? "," : "");
   }

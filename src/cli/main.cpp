@@ -221,7 +221,9 @@ void wire_run(CLI::App& app, AllOptions& all, Chosen& chosen) {
   run->require_subcommand(1);
   CLI::App* verb = run->add_subcommand("open", "Open a run on a hub from text");
   verb->add_option("--hub", o.hub, "http://host:port")->required();
-  verb->add_option("--text", o.text, "Text files and folders")->required();
+  verb->add_option("--text", o.text,
+                   "Text files and folders; NAME=PATH: of the guarded domain NAME")
+      ->required();
   verb->add_option("--recipe", o.recipe, "Recipe file, TOML (default: the default recipe)");
   verb->add_option("--name", o.name, "Name of the run on the log (default: run)");
   verb->add_option("--coordinator", o.coordinator, "Key id (default: your own key)");

@@ -2,15 +2,28 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "cli/recipe_file.h"
 #include "cli/setup.h"
 #include "cli/verbs.h"
+#include "format/data.h"
 #include "net/http_client.h"
 
 namespace harambee::cli {
 namespace {
+
+// NAME=PATH, unless a file is called so.
+std::optional<std::pair<std::string, std::string>> domain_text(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  std::error_code ignored;
+  if (equals == std::string::npos || std::filesystem::exists(text, ignored)) return std::nullopt;
+  if (!format::is_domain_name(text.substr(0, equals))) return std::nullopt;
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
 
 Result<node::RunOpenOptions> prepare(const RunOpenOptions& options) {
   node::RunOpenOptions open;
@@ -25,7 +38,19 @@ Result<node::RunOpenOptions> prepare(const RunOpenOptions& options) {
     if (!recipe) return recipe.error();
     open.recipe = *std::move(recipe);
   }
-  open.text = {.paths = options.text,
+  std::vector<std::string> paths;
+  for (const std::string& text : options.text) {
+    const auto domain = domain_text(text);
+    if (domain) {
+      open.domains[domain->first].push_back(domain->second);
+    } else {
+      paths.push_back(text);
+    }
+  }
+  if (open.domains.size() > format::kDomainsMax) {
+    return invalid("--text: more than " + std::to_string(format::kDomainsMax) + " domains");
+  }
+  open.text = {.paths = std::move(paths),
                .shards = options.shards,
                .bytes_max = options.text_mb_max * 1'000'000,
                .stop = {}};

@@ -64,6 +64,35 @@ std::int64_t read_loss(const Json& json, Fields& fields) {
   return 0;
 }
 
+std::vector<std::int64_t> read_domain_gains(Fields& fields) {
+  std::vector<std::int64_t> gains;
+  for (const Json& item : fields.array("domains", format::kDomainsMax)) {
+    const std::int64_t* nanos = item.integer();
+    if (!nanos || *nanos < -kDomainNanosMax || *nanos > kDomainNanosMax) {
+      fields.refuse("domains", "must be integers within ±" + std::to_string(kDomainNanosMax));
+      return {};
+    }
+    gains.push_back(*nanos);
+  }
+  if (gains.empty()) fields.refuse("domains", "must not be empty");
+  return gains;
+}
+
+// Names of domains, ascending.
+std::vector<std::string> read_domains(Fields& fields) {
+  std::vector<std::string> names;
+  for (const Json& item : fields.array("domains", format::kDomainsMax)) {
+    const std::string* name = item.string();
+    if (!name || !format::is_domain_name(*name) || (!names.empty() && *name <= names.back())) {
+      fields.refuse("domains", "must be ascending names of 1 to 31 of a-z, 0-9 and inner '-'");
+      return {};
+    }
+    names.push_back(*name);
+  }
+  if (names.empty()) fields.refuse("domains", "must not be empty");
+  return names;
+}
+
 Result<ScoreEntry> read_entry(const Json& json) {
   Fields fields(json, "body.entries");
   ScoreEntry entry;
@@ -72,12 +101,16 @@ Result<ScoreEntry> read_entry(const Json& json) {
   entry.group = fields.integer("group", 0, kContributionsPerRoundMax - 1);
   entry.squared_norm = fields.plain("norm", kNormDigitsMax);
   entry.verdict = fields.plain("v", kReasonBytesMax);
+  if (json.find("domains")) entry.domain_gains = read_domain_gains(fields);
   if (!is_digits(entry.squared_norm)) fields.refuse("norm", "must be decimal digits");
   if (!is_verdict(entry.verdict)) {
     fields.refuse("v", "must be \"ok\", \"withheld\", \"malformed: …\" or \"norm: …\"");
   }
   if (entry.verdict != kVerdictOk && entry.gain_nanos != 0) {
     fields.refuse("gain", "must be 0 for what was not evaluated");
+  }
+  if (entry.verdict != kVerdictOk && !entry.domain_gains.empty()) {
+    fields.refuse("domains", "must not be there for what was not evaluated");
   }
   return finish(fields, std::move(entry));
 }
@@ -146,10 +179,14 @@ Result<Identity> parse_identity(const Payload& payload) {
 Payload write(const OpenRun& act) {
   JsonArray validators;
   for (const KeyId& validator : act.validators) validators.push_back(validator.hex());
-  Payload payload = frame("run", {{"coordinator", act.coordinator.hex()},
-                                  {"name", act.name},
-                                  {"recipe", to_json(act.recipe)},
-                                  {"validators", std::move(validators)}});
+  JsonObject body{{"coordinator", act.coordinator.hex()},
+                  {"name", act.name},
+                  {"recipe", to_json(act.recipe)},
+                  {"validators", std::move(validators)}};
+  if (!act.domains.empty()) {
+    body.emplace("domains", JsonArray(act.domains.begin(), act.domains.end()));
+  }
+  Payload payload = frame("run", std::move(body));
   payload.blobs = {act.data};
   return payload;
 }
@@ -162,6 +199,7 @@ Result<OpenRun> parse_open_run(const Payload& payload) {
   Fields fields(payload.body, "body");
   OpenRun act;
   act.coordinator = fields.digest("coordinator");
+  if (payload.body.find("domains")) act.domains = read_domains(fields);
   act.name = fields.slug("name", kNameBytesMax);
   for (const Json& item : fields.array("validators", kValidatorsMax)) {
     const std::string* written = item.string();
@@ -244,15 +282,15 @@ Result<Leave> parse_leave(const Payload& payload) {
 }
 
 Payload write(const Contribution& act) {
-  Payload payload =
-      frame("contribution", act.run, act.round,
-            {{"base", act.base.hex()},
-             {"class", act.numeric_class},
-             {"ef", json_of(act.error_feedback)},
-             {"loss", JsonArray{Json(act.loss_first_nanos), Json(act.loss_last_nanos)}},
-             {"opt", json_of(act.optimizer)},
-             {"steps", act.steps},
-             {"tokens", act.tokens}});
+  JsonObject body{{"base", act.base.hex()},
+                  {"class", act.numeric_class},
+                  {"ef", json_of(act.error_feedback)},
+                  {"loss", JsonArray{Json(act.loss_first_nanos), Json(act.loss_last_nanos)}},
+                  {"opt", json_of(act.optimizer)},
+                  {"steps", act.steps},
+                  {"tokens", act.tokens}};
+  if (!act.domain.empty()) body.emplace("domain", act.domain);
+  Payload payload = frame("contribution", act.run, act.round, std::move(body));
   payload.blobs = {act.delta};
   return payload;
 }
@@ -268,6 +306,9 @@ Result<Contribution> parse_contribution(const Payload& payload) {
   act.round = *payload.round;
   act.base = fields.digest("base");
   act.numeric_class = fields.slug("class", kNameBytesMax);
+  if (payload.body.find("domain")) {
+    act.domain = fields.slug("domain", format::kDomainNameBytesMax);
+  }
   act.error_feedback = read_step(fields, "ef");
   if (const JsonArray* loss = read_pair(fields, "loss")) {
     act.loss_first_nanos = read_loss((*loss)[0], fields);
@@ -283,11 +324,15 @@ Result<Contribution> parse_contribution(const Payload& payload) {
 Payload write(const Score& act) {
   JsonArray entries;
   for (const ScoreEntry& entry : act.entries) {
-    entries.push_back(JsonObject{{"exp", entry.norm_exponent},
-                                 {"gain", entry.gain_nanos},
-                                 {"group", entry.group},
-                                 {"norm", entry.squared_norm},
-                                 {"v", entry.verdict}});
+    JsonObject one{{"exp", entry.norm_exponent},
+                   {"gain", entry.gain_nanos},
+                   {"group", entry.group},
+                   {"norm", entry.squared_norm},
+                   {"v", entry.verdict}};
+    if (!entry.domain_gains.empty()) {
+      one.emplace("domains", JsonArray(entry.domain_gains.begin(), entry.domain_gains.end()));
+    }
+    entries.push_back(std::move(one));
   }
   return frame("score", act.run, act.round,
                {{"base", act.base.hex()},

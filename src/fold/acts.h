@@ -33,14 +33,17 @@ inline constexpr std::size_t kReasonBytesMax = 64;  // a validator's reason, pri
 inline constexpr std::size_t kNormDigitsMax = 40;
 inline constexpr std::int64_t kNormExponentMax = 4096;
 inline constexpr std::int64_t kNanosMax = 1'000'000'000'000;  // |loss| or |gain|: a thousand nats
+// Of one domain's gain: what is worse than a hundred nats is no worse in its consequences.
+inline constexpr std::int64_t kDomainNanosMax = 99'999'999'999;
 inline constexpr std::int64_t kTokensMax = std::int64_t{1} << 48;
 inline constexpr std::int64_t kStepsPerRoundMax = 1'000'000;
 inline constexpr std::size_t kHubNameBytesMax = 255;
 inline constexpr std::size_t kVkeyBytesMax = 512;
 inline constexpr std::int64_t kUnixMsMax = std::int64_t{1} << 50;  // past the year 37000
 // A full round must fit into one score record and one close record:
-// {"exp":-4096,"gain":-1000000000000,"group":127,"norm":"<40>","v":"<64>"},
-inline constexpr std::size_t kScoreEntryBytesMax = 169;
+// {"domains":[<8 of -99999999999>],"exp":-4096,"gain":-1000000000000,"group":127,"norm":"<40>",
+// "v":"ok"}, or one without domains and a "v" of 64.
+inline constexpr std::size_t kScoreEntryBytesMax = 223;
 static_assert(kContributionsPerRoundMax * kScoreEntryBytesMax + 2048 <= kRecordPayloadBytesMax);
 
 // genesis: entry 0, by the hub's key. The origin is the payload's `log`.
@@ -74,6 +77,9 @@ struct OpenRun {
   std::vector<KeyId> validators;  // 1 … kValidatorsMax, distinct
   Recipe recipe;
   BlobRef data;  // the data manifest (format/data.h)
+  // The names of the domains of its held-out files, ascending: the fold reads no blobs. A body
+  // without them has no member for them.
+  std::vector<std::string> domains = {};
 };
 [[nodiscard]] Payload write(const OpenRun& act);
 [[nodiscard]] Result<OpenRun> parse_open_run(const Payload& payload);
@@ -123,6 +129,7 @@ struct Contribution {
   std::int64_t steps = 0;
   std::int64_t tokens = 0;
   BlobRef delta;
+  std::string domain = {};  // that it was trained for; empty: none, and no member of the body
 };
 [[nodiscard]] Payload write(const Contribution& act);
 [[nodiscard]] Result<Contribution> parse_contribution(const Payload& payload);
@@ -138,6 +145,9 @@ struct ScoreEntry {
   std::int64_t norm_exponent = 0;   // "exp"
   std::string verdict{kVerdictOk};  // "ok", "withheld", "malformed: …" or "norm: …"
   std::int64_t group = 0;           // position of the first contribution that is like this one
+  // Gains on the run's guarded domains, in their order; empty, and no member, unless it has any and
+  // the verdict is "ok".
+  std::vector<std::int64_t> domain_gains = {};
   bool operator==(const ScoreEntry&) const = default;
 };
 

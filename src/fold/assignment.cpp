@@ -1,6 +1,7 @@
 #include "fold/assignment.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include "base/bytes.h"
@@ -19,6 +20,12 @@ Status check_data(const format::DataManifest& data, std::uint64_t context) {
   if (data.heldout_bytes() <= context) {
     return invalid("data: the held-out files together are shorter than " + row);
   }
+  for (const format::HeldOutDomain& domain : data.domains()) {
+    if (domain.bytes <= context) {
+      return invalid("data: the held-out text of the domain " + domain.name + " is shorter than " +
+                     row);
+    }
+  }
   return ok();
 }
 
@@ -33,6 +40,14 @@ std::vector<std::uint64_t> shards_of(std::uint64_t ordinal, std::uint64_t shards
   shards.reserve(count);
   for (std::uint64_t t = 0; t < count; ++t) shards.push_back((first + t) % shard_count);
   return shards;
+}
+
+std::string domain_of(std::span<const format::Shard> shards) {
+  std::map<std::string, std::uint64_t> bytes;
+  for (const format::Shard& shard : shards) bytes[shard.domain] += shard.size;
+  const auto most = std::ranges::max_element(
+      bytes, [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == bytes.end() ? std::string() : most->first;
 }
 
 Digest inner_seed(const Digest& run, std::uint64_t round, const KeyId& author) {
@@ -59,6 +74,20 @@ std::vector<std::uint64_t> row_offsets(const Digest& seed, std::uint64_t step, s
   offsets.reserve(rows);
   for (std::uint64_t row = 0; row < rows; ++row) {
     offsets.push_back(row_offset(seed, step, row, total_bytes, context));
+  }
+  return offsets;
+}
+
+std::vector<std::uint64_t> score_rows(const Digest& seed, std::uint64_t rows,
+                                      const format::DataManifest& data, std::uint64_t context,
+                                      Guarded guarded) {
+  std::vector<std::uint64_t> offsets = row_offsets(seed, 0, rows, data.heldout_bytes(), context);
+  if (guarded == Guarded::no) return offsets;
+  std::uint64_t step = 0;
+  for (const format::HeldOutDomain& domain : data.domains()) {
+    for (const std::uint64_t offset : row_offsets(seed, ++step, rows, domain.bytes, context)) {
+      offsets.push_back(domain.begin + offset);
+    }
   }
   return offsets;
 }

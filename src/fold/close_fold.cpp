@@ -51,6 +51,9 @@ ClosedRound closed_round(const RunState& run, const Context& context, const Judg
     one.accepted = verdict.accepted;
     one.reason = verdict.reason;
     one.gain_nanos = verdict.gain_nanos;
+    one.domain = committed.act.domain;
+    one.domain_gains = verdict.domain_gains;
+    one.counted_nanos = verdict.counted_nanos;
     one.group = static_cast<std::int64_t>(verdict.group);
     one.standing = verdict.standing;
     one.loss_first_nanos = committed.act.loss_first_nanos;
@@ -109,7 +112,7 @@ void pay_round(RunState& run, ClosedRound& closed) {
 // nor a few bad validators exclude anybody (spec/run.md §7).
 void update_standing(Member& member, const ClosedContribution& one, bool mostly_rejected,
                      const Place& close) {
-  member.gains.push_back(one.gain_nanos.value_or(kUnmeasuredGainNanos));
+  member.gains.push_back(one.counted_nanos);
   if (member.gains.size() > kGainsKept) member.gains.pop_front();
   if (one.accepted) {
     ++member.accepted;

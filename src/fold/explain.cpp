@@ -15,8 +15,13 @@ std::string short_id(const Digest& digest) { return digest.hex().substr(0, 12); 
 std::string nats(std::int64_t nanos) { return Decimal{nanos}.str(); }
 std::string round_text(std::int64_t round) { return "round " + std::to_string(round); }
 
-std::string gain_text(const ClosedContribution& one) {
-  return one.gain_nanos ? " with a median gain of " + nats(*one.gain_nanos) + " nats" : "";
+std::string gain_text(const RunState& run, const ClosedContribution& one) {
+  if (!one.gain_nanos) return "";
+  std::string text = " with a median gain of " + nats(*one.gain_nanos) + " nats";
+  const auto own = std::ranges::find(run.guarded(), one.domain);
+  if (own == run.guarded().end()) return text;
+  const auto position = static_cast<std::size_t>(own - run.guarded().begin());
+  return text + " (" + nats(one.domain_gains[position]) + " on its domain, " + one.domain + ")";
 }
 
 // A cap of a vote to three places, rounded down: "0.333".
@@ -66,10 +71,10 @@ std::string vote_text(const ClosedRound& round, const ClosedContribution& one) {
 }
 
 // How one contribution of a closed round ended, told at the close record.
-std::string fate(const ClosedRound& round, const ClosedContribution& one) {
+std::string fate(const RunState& run, const ClosedRound& round, const ClosedContribution& one) {
   const std::string where = round_text(round.number);
   if (one.accepted) {
-    return "the close of " + where + " accepted its contribution" + gain_text(one) +
+    return "the close of " + where + " accepted its contribution" + gain_text(run, one) +
            vote_text(round, one) + earned(one.credit + one.forfeited) +
            (one.forfeited == MicroCredit() ? "" : ", which are forfeited since");
   }
@@ -86,7 +91,7 @@ void explain_closed(const RunState& run, const KeyId& key, Explanation& explanat
     for (const ClosedContribution& one : round.contributions) {
       if (one.author != key) continue;
       add(explanation, one.place, "contributed to " + where);
-      add(explanation, round.close, fate(round, one));
+      add(explanation, round.close, fate(run, round, one));
     }
     for (const ClosedScore& one : round.scores) {
       if (one.validator != key) continue;
@@ -168,7 +173,7 @@ Explanation explain_closed_one(const RunState& run, const ClosedRound& round,
     add(explanation, scored.place, "scored by validator " + short_id(scored.validator));
   }
   add(explanation, round.close,
-      fate(round, one) + "; the close is by coordinator " + short_id(run.coordinator));
+      fate(run, round, one) + "; the close is by coordinator " + short_id(run.coordinator));
   explain_audit_of(run, one.place.id, explanation.reasons);
   sort_reasons(explanation);
   return explanation;
@@ -190,15 +195,15 @@ Explanation explain_open_round(const RunState& run) {
   return explanation;
 }
 
-Explanation explain_closed_round(const ClosedRound& round) {
+Explanation explain_closed_round(const RunState& run, const ClosedRound& round) {
   Explanation explanation;
   explanation.subject = round_text(round.number);
   std::size_t accepted = 0;
   for (const ClosedContribution& one : round.contributions) {
     accepted += one.accepted ? 1 : 0;
     std::string text = "contribution of " + short_id(one.author) + ": ";
-    text +=
-        one.accepted ? "accepted" + gain_text(one) + earned(one.credit) : "rejected: " + one.reason;
+    text += one.accepted ? "accepted" + gain_text(run, one) + earned(one.credit)
+                         : "rejected: " + one.reason;
     add(explanation, one.place, std::move(text));
   }
   for (const ClosedScore& scored : round.scores) {
@@ -277,7 +282,7 @@ Result<Explanation> explain_round(const RunState& run, std::int64_t round) {
   }
   Explanation explanation =
       round == closed ? explain_open_round(run)
-                      : explain_closed_round(run.history[static_cast<std::size_t>(round)]);
+                      : explain_closed_round(run, run.history[static_cast<std::size_t>(round)]);
   sort_reasons(explanation);
   return explanation;
 }

@@ -1,6 +1,7 @@
 #include "fold/judge.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/check.h"
 #include "base/decimal.h"
@@ -34,8 +35,46 @@ std::string commonest(const std::vector<std::string>& reasons) {
   return reasons[best];
 }
 
+// The verdict on measured gains (spec/run.md §6): nobody may harm a guarded domain, and who serves
+// one may cost everything less than that domain gains.
+void decide(const RunState& run, const std::string& domain, Verdict& verdict) {
+  const std::int64_t gain = *verdict.gain_nanos;
+  const std::int64_t guard = run.recipe.judge.guard.nanos;
+  const std::span<const std::string> guarded = run.guarded();
+  const std::vector<std::int64_t>& gains = verdict.domain_gains;
+  verdict.counted_nanos = gain;
+  const auto worst = std::ranges::min_element(gains);
+  if (worst != gains.end() && *worst < -guard) {
+    verdict.counted_nanos = *worst;
+    verdict.reason = "domain " + guarded[static_cast<std::size_t>(worst - gains.begin())] + " " +
+                     Decimal{*worst}.str();
+    return;
+  }
+  const auto own = std::ranges::find(guarded, domain);
+  if (gain <= 0 && gain >= -guard && own != guarded.end()) {
+    const std::int64_t surplus = gains[static_cast<std::size_t>(own - guarded.begin())] + gain;
+    if (surplus > 0) verdict.counted_nanos = surplus;
+  }
+  verdict.accepted = verdict.counted_nanos > 0 || HARAMBEE_MUTANT("any-gain");
+  if (!verdict.accepted) verdict.reason = "gain " + Decimal{gain}.str();
+}
+
+std::vector<std::int64_t> domain_medians(const RunState& run, std::size_t position) {
+  std::vector<std::int64_t> medians;
+  for (std::size_t k = 0; k < run.guarded().size(); ++k) {
+    std::vector<std::int64_t> gains;
+    for (const Scored& scored : run.round.scores) {
+      const ScoreEntry& entry = scored.act.entries[position];
+      if (entry.verdict == kVerdictOk) gains.push_back(entry.domain_gains[k]);
+    }
+    medians.push_back(lower_median(std::move(gains)));
+  }
+  return medians;
+}
+
 // apply() has seen to it that every score speaks of all contributions, in log order.
-Verdict judge_one(const RoundState& round, std::size_t position) {
+Verdict judge_one(const RunState& run, std::size_t position) {
+  const RoundState& round = run.round;
   const Committed& contribution = round.contributions[position];
   Verdict verdict;
   verdict.contribution = contribution.place.id;
@@ -60,8 +99,8 @@ Verdict judge_one(const RoundState& round, std::size_t position) {
     return verdict;
   }
   verdict.gain_nanos = lower_median(std::move(gains));
-  verdict.accepted = *verdict.gain_nanos > 0 || HARAMBEE_MUTANT("any-gain");
-  if (!verdict.accepted) verdict.reason = "gain " + Decimal{*verdict.gain_nanos}.str();
+  verdict.domain_gains = domain_medians(run, position);
+  decide(run, contribution.act.domain, verdict);
   return verdict;
 }
 
@@ -93,7 +132,7 @@ Judgement derive(const RunState& run) {
   const RoundState& round = run.round;
   Judgement judgement;
   for (std::size_t i = 0; i < round.contributions.size(); ++i) {
-    judgement.verdicts.push_back(judge_one(round, i));
+    judgement.verdicts.push_back(judge_one(run, i));
     const Verdict& verdict = judgement.verdicts.back();
     if (verdict.accepted) judgement.accepted.push_back(verdict.contribution);
   }

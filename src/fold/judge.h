@@ -16,7 +16,11 @@ struct Verdict {
   bool accepted = false;
   std::string reason;                      // empty if accepted; "withheld", "gain -0.0123", …
   std::optional<std::int64_t> gain_nanos;  // lower median of those that evaluated it
-  std::string squared_norm = "0";          // as the earliest "ok" verdict says
+  std::vector<std::int64_t> domain_gains;  // the same on each guarded domain; else empty
+  // The gain that decided, above 0 exactly if it was accepted: gain_nanos; or what its own domain
+  // gains beyond what everything loses; or what it does to the domain that it harms most.
+  std::int64_t counted_nanos = kUnmeasuredGainNanos;
+  std::string squared_norm = "0";  // as the earliest "ok" verdict says
   std::int64_t norm_exponent = 0;
   std::size_t group = 0;       // position of the first accepted one that shares its vote
   std::uint32_t standing = 0;  // cap of its vote in units of 2^-30 (votes.h); 0 unless accepted

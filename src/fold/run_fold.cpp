@@ -78,6 +78,9 @@ Objection contribution_objection(const RunState& run, const Member* member, cons
     return "base: trained from " + act.base.hex() + ", but the round's weights are " +
            run.weights.hex();
   }
+  if (!act.domain.empty() && !std::ranges::binary_search(run.domains, act.domain)) {
+    return "domain: the run has no domain " + act.domain;
+  }
   if (run.contribution_of(author) && !HARAMBEE_MUTANT("two-each"))
     return "the author has contributed to this round already";
   if (Objection objection = work_objection(run, *member, act)) return objection;
@@ -103,6 +106,12 @@ Objection score_objection(const RunState& run, const KeyId& author, std::int64_t
   if (act.entries.size() != run.round.contributions.size()) {
     return "entries: must be one for each of the " +
            std::to_string(run.round.contributions.size()) + " contributions";
+  }
+  const std::size_t domains = run.guarded().size();
+  for (const ScoreEntry& entry : act.entries) {
+    if (entry.domain_gains.size() == (entry.verdict == kVerdictOk ? domains : 0)) continue;
+    return "domains: must be the gains on each of the " + std::to_string(domains) +
+           " guarded domains";
   }
   return std::nullopt;
 }
@@ -132,6 +141,7 @@ RunState opened_run(const Context& context, OpenRun act) {
   run.validators = std::move(act.validators);
   run.recipe = std::move(act.recipe);
   run.data = std::move(act.data);
+  run.domains = std::move(act.domains);
   return run;
 }
 

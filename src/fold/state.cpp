@@ -50,6 +50,11 @@ const Scored* RunState::score_of(const KeyId& validator) const {
   return nullptr;
 }
 
+std::span<const std::string> RunState::guarded() const {
+  if (recipe.judge.guard == Decimal{0}) return {};
+  return domains;
+}
+
 bool RunState::is_validator(const KeyId& key) const {
   return std::find(validators.begin(), validators.end(), key) != validators.end() &&
          !liars.contains(key);

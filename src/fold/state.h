@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -126,6 +127,9 @@ struct ClosedContribution {
   std::int64_t loss_first_nanos = 0;       // claimed
   std::int64_t loss_last_nanos = 0;
   std::int64_t tokens = 0;
+  std::string domain;                      // declared; empty: none
+  std::vector<std::int64_t> domain_gains;  // medians, as RunState::guarded(); may be empty
+  std::int64_t counted_nanos = 0;          // the gain that counts for standing (judge.h)
   // What training it again needs.
   std::string numeric_class;
   StateStep error_feedback;
@@ -172,6 +176,7 @@ struct RunState {
   std::vector<KeyId> validators;
   Recipe recipe;
   BlobRef data;
+  std::vector<std::string> domains;  // of the held-out text, ascending; empty: none has a name
 
   Phase phase = Phase::waiting_start;
   std::optional<Start> start;
@@ -200,6 +205,9 @@ struct RunState {
   [[nodiscard]] const Member* member(const KeyId& key) const;
   [[nodiscard]] const Committed* contribution_of(const KeyId& author) const;  // in the open round
   [[nodiscard]] const Scored* score_of(const KeyId& validator) const;         // in the open round
+  // The domains that no contribution may harm, in the order of a score's gains; empty if
+  // judge.guard is off or none has a name.
+  [[nodiscard]] std::span<const std::string> guarded() const;
   // Whether the run record lists it and no audit has shown it to lie.
   [[nodiscard]] bool is_validator(const KeyId& key) const;
   // Who audits: the listed validators without those who lied, in the run record's order.

@@ -86,6 +86,7 @@ Json json_of(const Contribution& act) {
   return JsonObject{{"base", json_of(act.base)},
                     {"class", act.numeric_class},
                     {"delta", json_of(act.delta)},
+                    {"domain", act.domain},
                     {"ef", json_of(act.error_feedback)},
                     {"loss_first", act.loss_first_nanos},
                     {"loss_last", act.loss_last_nanos},
@@ -97,7 +98,8 @@ Json json_of(const Contribution& act) {
 }
 
 Json json_of(const ScoreEntry& entry) {
-  return JsonObject{{"exp", entry.norm_exponent},
+  return JsonObject{{"domains", list(entry.domain_gains)},
+                    {"exp", entry.norm_exponent},
                     {"gain", entry.gain_nanos},
                     {"group", entry.group},
                     {"norm", entry.squared_norm},
@@ -169,7 +171,10 @@ Json json_of(const ClosedContribution& one) {
                     {"author", json_of(one.author)},
                     {"credit", json_of(one.credit)},
                     {"class", one.numeric_class},
+                    {"counted", one.counted_nanos},
                     {"delta", json_of(one.delta)},
+                    {"domain", one.domain},
+                    {"domains", list(one.domain_gains)},
                     {"ef", json_of(one.error_feedback)},
                     {"forfeited", json_of(one.forfeited)},
                     {"gain", json_of(one.gain_nanos)},
@@ -252,6 +257,7 @@ Json json_of(const RunState& run) {
                     {"credits", map(run.credits)},
                     {"data", json_of(run.data)},
                     {"distributed", json_of(run.distributed)},
+                    {"domains", list(run.domains)},
                     {"forfeited", json_of(run.forfeited)},
                     {"history", list(run.history)},
                     {"id", json_of(run.id)},

@@ -103,6 +103,7 @@ Json status_json(const LogState& log, const RunState& run) {
       {"credits_micros", std::move(credits)},
       {"deadline_ms", optional_number(run.deadline_ms())},
       {"distributed_micros", run.distributed.micros()},
+      {"domains", JsonArray(run.domains.begin(), run.domains.end())},
       {"log_ms", log.now_ms()},
       {"log_size", log.frontier.size()},
       {"loss_nanos", std::move(loss)},

@@ -1,7 +1,10 @@
 #include "format/data.h"
 
+#include <algorithm>
+#include <optional>
 #include <set>
 
+#include "base/check.h"
 #include "base/json.h"
 
 namespace harambee::format {
@@ -19,13 +22,20 @@ static_assert(kDataShardsMax * kDataShardBytesMax <= std::uint64_t{1} << 52, "to
 Result<Shard> shard_from(const Json& json) {
   const Json* digest = json.find("digest");
   const Json* size = json.find("size");
-  if (!json.object() || json.object()->size() != 2 || !digest || !digest->string() || !size ||
-      !size->integer()) {
-    return bad("a shard is {\"digest\",\"size\"}");
+  const Json* domain = json.find("domain");
+  if (!json.object() || json.object()->size() != (domain ? 3 : 2) || !digest || !digest->string() ||
+      !size || !size->integer() || (domain && !domain->string())) {
+    return bad("a shard is {\"digest\",\"size\"} and may have a \"domain\"");
   }
   Result<Digest> parsed = Digest::from_hex(*digest->string());
   if (!parsed) return wrap(parsed.error(), "data manifest");
-  return Shard{*parsed, static_cast<std::uint64_t>(*size->integer())};
+  Shard shard{*parsed, static_cast<std::uint64_t>(*size->integer())};
+  if (!domain) return shard;
+  shard.domain = *domain->string();
+  if (!is_domain_name(shard.domain)) {
+    return bad("a domain's name is 1 to 31 of a-z, 0-9 and inner '-'");
+  }
+  return shard;
 }
 
 Result<std::vector<Shard>> shards_from(const Json& json, std::string_view name) {
@@ -43,6 +53,28 @@ Result<std::vector<Shard>> shards_from(const Json& json, std::string_view name) 
   return out;
 }
 
+// Why the domains of the files do not fit together.
+std::optional<Error> domains_wrong(const DataManifest& manifest) {
+  std::vector<std::string> names;
+  const std::string* last = nullptr;
+  for (const Shard& shard : manifest.heldout) {
+    const bool goes_on = last && *last == shard.domain;
+    last = &shard.domain;
+    if (shard.domain.empty() || goes_on) continue;
+    if (!is_domain_name(shard.domain)) return bad("a bad name of a domain");
+    if (!names.empty() && shard.domain <= names.back()) {
+      return bad("held-out files must be in the order of their domains' names");
+    }
+    names.push_back(shard.domain);
+  }
+  if (names.size() > kDomainsMax) return bad("more than 8 domains");
+  for (const Shard& shard : manifest.train) {
+    if (shard.domain.empty() || std::ranges::binary_search(names, shard.domain)) continue;
+    return bad("nothing is held out of the domain " + shard.domain);
+  }
+  return std::nullopt;
+}
+
 Status validate(const DataManifest& manifest) {
   std::set<Digest> seen;
   for (const std::vector<Shard>* list : {&manifest.train, &manifest.heldout}) {
@@ -53,13 +85,16 @@ Status validate(const DataManifest& manifest) {
       if (!seen.insert(shard.digest).second) return bad("the same file twice");
     }
   }
+  if (std::optional<Error> wrong = domains_wrong(manifest)) return *wrong;
   return ok();
 }
 
 Json json_of(const std::vector<Shard>& shards) {
   JsonArray out;
   for (const Shard& shard : shards) {
-    out.push_back(JsonObject{{"digest", shard.digest.hex()}, {"size", shard.size}});
+    JsonObject file{{"digest", shard.digest.hex()}, {"size", shard.size}};
+    if (!shard.domain.empty()) file.emplace("domain", shard.domain);
+    out.push_back(std::move(file));
   }
   return out;
 }
@@ -68,6 +103,29 @@ Json json_of(const std::vector<Shard>& shards) {
 
 std::uint64_t DataManifest::train_bytes() const { return total(train); }
 std::uint64_t DataManifest::heldout_bytes() const { return total(heldout); }
+
+std::vector<HeldOutDomain> DataManifest::domains() const {
+  std::vector<HeldOutDomain> found;
+  std::uint64_t begin = 0;
+  for (const Shard& shard : heldout) {
+    if (!shard.domain.empty()) {
+      if (found.empty() || found.back().name != shard.domain) {
+        found.push_back({shard.domain, begin, 0});
+      }
+      found.back().bytes += shard.size;
+    }
+    begin += shard.size;
+  }
+  return found;
+}
+
+bool is_domain_name(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  };
+  return !text.empty() && text.size() <= kDomainNameBytesMax && text.front() != '-' &&
+         text.back() != '-' && std::ranges::all_of(text, allowed);
+}
 
 Result<DataManifest> parse_data_manifest(View bytes) {
   Result<Json> json = parse_canonical(bytes);

@@ -30,19 +30,22 @@ Json parent_json(const Folded& folded, const std::optional<Parent>& parent) {
 }
 
 Json contribution_json(const fold::ClosedContribution& one, std::int64_t round) {
-  return JsonObject{{"accepted", one.accepted},
-                    {"author", one.author.hex()},
-                    {"bytes", one.delta.size},
-                    {"credit_micros", one.credit.micros()},
-                    {"delta", one.delta.digest.hex()},
-                    {"gain_nanos", number_or_null(one.gain_nanos)},
-                    {"id", one.place.id.hex()},
-                    {"index", one.place.index},
-                    {"loss_first_nanos", one.loss_first_nanos},
-                    {"loss_last_nanos", one.loss_last_nanos},
-                    {"reason", one.reason},
-                    {"round", round},
-                    {"tokens", one.tokens}};
+  return JsonObject{
+      {"accepted", one.accepted},
+      {"author", one.author.hex()},
+      {"domain", one.domain},
+      {"domain_gains_nanos", JsonArray(one.domain_gains.begin(), one.domain_gains.end())},
+      {"bytes", one.delta.size},
+      {"credit_micros", one.credit.micros()},
+      {"delta", one.delta.digest.hex()},
+      {"gain_nanos", number_or_null(one.gain_nanos)},
+      {"id", one.place.id.hex()},
+      {"index", one.place.index},
+      {"loss_first_nanos", one.loss_first_nanos},
+      {"loss_last_nanos", one.loss_last_nanos},
+      {"reason", one.reason},
+      {"round", round},
+      {"tokens", one.tokens}};
 }
 
 Json activity_json(const Folded& folded, const Activity& activity) {

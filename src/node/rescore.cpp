@@ -55,22 +55,25 @@ Result<std::string> rescore(const fold::RunState& run, const fold::ClosedRound& 
   if (!scored) return scored.error();
   const fold::GateRule& gate = run.recipe.gate;
   std::uint64_t context = run.recipe.model.context;
-  auto offsets = [&](const Digest& seed, std::int64_t rows) {
-    return fold::row_offsets(seed, 0, static_cast<std::uint64_t>(rows), held_out.bytes, context);
-  };
+  const auto each = static_cast<std::size_t>(gate.rows);
+  const fold::Guarded guarded = run.guarded().empty() ? fold::Guarded::no : fold::Guarded::yes;
   std::vector<std::filesystem::path> files(held_out.files.begin(), held_out.files.end());
   std::string base = work_dir + "/score-base.safetensors";
   std::string tried = work_dir + "/score-tried.safetensors";
   Status written =
       store::write_file_atomic(base, format::weights_file(replay.layout(), replay.weights()));
   if (!written) return written.error();
-  auto report = trainer.evaluate(base, files, offsets(fold::report_seed(run.id), gate.report));
+  auto report = trainer.evaluate(
+      base, files,
+      fold::row_offsets(fold::report_seed(run.id), 0, static_cast<std::uint64_t>(gate.report),
+                        held_out.data->heldout_bytes(), context));
   if (!report) return report.error();
   if (std::int64_t loss = mean_nanos(*report); loss != score.loss_nanos) {
     return differs("the reported loss", loss, score.loss_nanos);
   }
   if (scored->empty()) return std::string();
-  std::vector<std::uint64_t> rows = offsets(score.seed, gate.rows);
+  const std::vector<std::uint64_t> rows =
+      fold::score_rows(score.seed, each, *held_out.data, context, guarded);
   auto without = trainer.evaluate(base, files, rows);
   if (!without) return without.error();
   std::vector<exact::SquaredNorm> norms;
@@ -85,10 +88,16 @@ Result<std::string> rescore(const fold::RunState& run, const fold::ClosedRound& 
     // What a trainer refuses to evaluate counts as the worst gain (validator.cpp).
     bool refused = !with && with.error().code == ErrorCode::refused;
     if (!with && !refused) return with.error();
-    std::int64_t gain = refused ? -fold::kNanosMax : gain_nanos(*without, *with);
-    if (gain != one.entry->gain_nanos) {
-      return differs("the gain of contribution " + one.contribution->place.id.hex(), gain,
-                     one.entry->gain_nanos);
+    const Gains gains =
+        refused ? worst_gains(run.guarded().size()) : gains_of(*without, *with, each);
+    const std::string whose = " of contribution " + one.contribution->place.id.hex();
+    if (gains.all_nanos != one.entry->gain_nanos) {
+      return differs("the gain" + whose, gains.all_nanos, one.entry->gain_nanos);
+    }
+    for (std::size_t k = 0; k < gains.domains_nanos.size(); ++k) {
+      if (gains.domains_nanos[k] == one.entry->domain_gains[k]) continue;
+      return differs("the gain on domain " + run.guarded()[k] + whose, gains.domains_nanos[k],
+                     one.entry->domain_gains[k]);
     }
   }
   return std::string();

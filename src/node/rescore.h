@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "fold/acts.h"
 #include "fold/state.h"
+#include "format/data.h"
 #include "node/replay.h"
 #include "node/trainer_process.h"
 
@@ -17,7 +18,7 @@ namespace harambee::node {
 
 struct HeldOut {
   std::vector<std::string> files;  // paths, in the manifest's order
-  std::uint64_t bytes = 0;
+  const format::DataManifest* data = nullptr;
 };
 
 // The first difference between the record and what the trainer says now, or an empty text.

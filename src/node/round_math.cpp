@@ -46,6 +46,22 @@ std::int64_t gain_nanos(std::span<const std::int64_t> without, std::span<const s
   return std::clamp(gain, -fold::kNanosMax, fold::kNanosMax);
 }
 
+Gains gains_of(std::span<const std::int64_t> without, std::span<const std::int64_t> with,
+               std::size_t rows) {
+  HARAMBEE_CHECK(rows > 0 && without.size() == with.size() && with.size() % rows == 0);
+  Gains gains;
+  gains.all_nanos = gain_nanos(without.first(rows), with.first(rows));
+  for (std::size_t at = rows; at < with.size(); at += rows) {
+    const std::int64_t gain = gain_nanos(without.subspan(at, rows), with.subspan(at, rows));
+    gains.domains_nanos.push_back(std::clamp(gain, -fold::kDomainNanosMax, fold::kDomainNanosMax));
+  }
+  return gains;
+}
+
+Gains worst_gains(std::size_t domains) {
+  return {-fold::kNanosMax, std::vector<std::int64_t>(domains, -fold::kDomainNanosMax)};
+}
+
 std::string malformed_verdict(const std::string& message) {
   std::string verdict = "malformed: " + message;
   for (char& c : verdict) {

@@ -45,6 +45,17 @@ namespace harambee::node {
 [[nodiscard]] std::int64_t gain_nanos(std::span<const std::int64_t> without,
                                       std::span<const std::int64_t> with);
 
+// The gains of one contribution: on all held-out text, and on each guarded domain.
+struct Gains {
+  std::int64_t all_nanos = 0;
+  std::vector<std::int64_t> domains_nanos;  // within ±fold::kDomainNanosMax
+};
+// From the losses of fold::score_rows(): `rows` for everything, then `rows` for each domain.
+[[nodiscard]] Gains gains_of(std::span<const std::int64_t> without,
+                             std::span<const std::int64_t> with, std::size_t rows);
+// Of weights that the trainer cannot even evaluate: as bad as it gets.
+[[nodiscard]] Gains worst_gains(std::size_t domains);
+
 // The reason in a score entry for a blob that Delta::parse refused: "malformed: " and as much of
 // the message as fits, printable ASCII.
 [[nodiscard]] std::string malformed_verdict(const std::string& message);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "fold/acts.h"
@@ -105,6 +106,7 @@ class Opening {
     if (act.validators.empty()) act.validators.push_back(key_.id());
     act.recipe = options_.recipe;
     act.data = manifest_ref_;
+    for (const auto& [name, paths] : options_.domains) act.domains.push_back(name);
     Result<Posted> posted = publisher_->post(fold::write(act));
     if (!posted) return wrap(posted.error(), "opening the run");
     const fold::RunState* run = state();
@@ -121,15 +123,12 @@ class Opening {
 
   Status prepare_data() {
     report("text", 0, 1);
-    TextOptions text = options_.text;
-    text.stop = options_.stop;
-    Result<TextShards> shards = read_text(text, options_.recipe.model.context);
-    if (!shards) return shards.error();
-    for (const std::string& line : shards->notes) note(line);
-    for (const Bytes& shard : shards->train) {
-      if (Status kept = keep_shard(shard, manifest_.train); !kept) return kept;
+    if (!options_.text.paths.empty() || options_.domains.empty()) {
+      if (Status kept = keep_text("", options_.text.paths); !kept) return kept;
     }
-    if (Status kept = keep_shard(shards->held_out, manifest_.heldout); !kept) return kept;
+    for (const auto& [name, paths] : options_.domains) {
+      if (Status kept = keep_text(name, paths); !kept) return wrap(kept.error(), "domain " + name);
+    }
     if (Status good = fold::check_data(manifest_, options_.recipe.model.context); !good) {
       return good;
     }
@@ -137,13 +136,36 @@ class Opening {
     manifest_ref_ = {sha256(bytes), bytes.size(), std::string(format::kDataManifestType)};
     if (Status put = blobs_.put(manifest_ref_.digest, bytes); !put) return put;
     report("text", 1, 1,
-           std::to_string(shards->files) + " files, " + std::to_string(shards->bytes) + " bytes");
+           std::to_string(text_files_) + " files, " + std::to_string(text_bytes_) + " bytes");
     return ok();
   }
 
-  Status keep_shard(const Bytes& bytes, std::vector<format::Shard>& list) {
+  // The text of one domain, or of none: its shards and its own held-out part.
+  Status keep_text(const std::string& domain, const std::vector<std::string>& paths) {
+    const bool rest = !options_.text.paths.empty();
+    TextOptions text = options_.text;
+    text.paths = paths;
+    text.stop = options_.stop;
+    text.shards =
+        std::max<unsigned>(1, text.shards / static_cast<unsigned>(std::max<std::size_t>(
+                                                1, options_.domains.size() + (rest ? 1 : 0))));
+    text.bytes_max -= std::min(text.bytes_max, text_bytes_);
+    Result<TextShards> shards = read_text(text, options_.recipe.model.context);
+    if (!shards) return shards.error();
+    for (const std::string& line : shards->notes) note(line);
+    text_files_ += shards->files;
+    text_bytes_ += shards->bytes;
+    for (const Bytes& shard : shards->train) {
+      if (Status kept = keep_shard(shard, domain, manifest_.train); !kept) return kept;
+    }
+    return keep_shard(shards->held_out, domain, manifest_.heldout);
+  }
+
+  Status keep_shard(const Bytes& bytes, const std::string& domain,
+                    std::vector<format::Shard>& list) {
     Digest digest = sha256(bytes);
-    list.push_back({digest, bytes.size()});
+    if (!kept_.insert(digest).second) return invalid("the same text is given twice");
+    list.push_back({digest, bytes.size(), domain});
     return blobs_.put(digest, bytes);
   }
 
@@ -301,6 +323,9 @@ class Opening {
   std::vector<Digest> named_;  // blobs that dataset records of ours name already
   format::DataManifest manifest_;
   BlobRef manifest_ref_;
+  std::set<Digest> kept_;  // files of the manifest
+  std::uint64_t text_files_ = 0;
+  std::uint64_t text_bytes_ = 0;
   bool was_open_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,7 +26,9 @@ struct RunOpenOptions {
   std::string hub_url;
   std::string name;
   fold::Recipe recipe;
-  TextOptions text;
+  TextOptions text;  // its paths: text of no domain, may be none if there are domains
+  // Text of guarded domains by name (format::is_domain_name): a part of each is held out by itself.
+  std::map<std::string, std::vector<std::string>> domains;
   std::optional<KeyId> coordinator;  // none: the maintainer
   std::vector<KeyId> validators;     // none: the maintainer
   std::string dir;                   // state; locked while this runs

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/rng.h"
+#include "node/run_manifest.h"
 #include "role/tick.h"
 
 namespace harambee::node {
@@ -146,7 +147,7 @@ Result<format::DataManifest> Session::manifest() {
   if (manifest_) return *manifest_;
   const auto bytes = blobs_->fetch_bytes(run().data);
   if (!bytes) return wrap(bytes.error(), "the data manifest");
-  auto parsed = format::parse_data_manifest(*bytes);
+  auto parsed = read_run_manifest(run(), *bytes);
   if (!parsed) {
     return fail(ErrorCode::corrupt, "the run's data manifest: " + parsed.error().message);
   }

@@ -33,7 +33,7 @@ struct Candidate {
   role::validator::ToScore asked;
   std::optional<Bytes> blob;
   Finding found;  // borrows blob
-  std::int64_t gain_nanos = 0;
+  Gains gains;
   [[nodiscard]] bool evaluated() const { return found.verdict == fold::kVerdictOk; }
 };
 
@@ -220,7 +220,8 @@ Result<Rows> Validator::rows(const role::validator::Score& action) {
   if (total <= context) return fail(ErrorCode::corrupt, "the held-out text is too short");
   const auto count = [](std::int64_t rows) { return static_cast<std::uint64_t>(rows); };
   return Rows{std::move(*files),
-              fold::row_offsets(action.seed, 0, count(run.recipe.gate.rows), total, context),
+              fold::score_rows(action.seed, count(run.recipe.gate.rows), *manifest, context,
+                               run.guarded().empty() ? fold::Guarded::no : fold::Guarded::yes),
               fold::row_offsets(fold::report_seed(run.id), 0, count(run.recipe.gate.report), total,
                                 context)};
 }
@@ -308,10 +309,10 @@ Status Validator::measure_one(const Rows& rows, const std::vector<float>& base,
   std::error_code error;
   fs::remove(file, error);
   if (with) {
-    candidate.gain_nanos = gain_nanos(without, *with);
+    const auto rows_each = static_cast<std::size_t>(session_.run().recipe.gate.rows);
+    candidate.gains = gains_of(without, *with, rows_each);
   } else if (with.error().code == ErrorCode::refused) {
-    // The trainer cannot even evaluate it: as bad as it gets.
-    candidate.gain_nanos = -fold::kNanosMax;
+    candidate.gains = worst_gains(session_.run().guarded().size());
   } else {
     return with.error();
   }
@@ -359,7 +360,8 @@ Status Validator::publish(const role::validator::Score& action,
   act.loss_nanos = report_nanos;
   for (const Candidate& candidate : candidates) {
     fold::ScoreEntry entry;
-    entry.gain_nanos = candidate.gain_nanos;
+    entry.gain_nanos = candidate.gains.all_nanos;
+    entry.domain_gains = candidate.gains.domains_nanos;
     entry.verdict = candidate.found.verdict;
     entry.group = candidate.found.group;
     if (candidate.found.delta) {

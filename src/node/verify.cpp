@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "base/rng.h"
-#include "format/data.h"
 #include "node/link.h"
 #include "node/replay.h"
 #include "node/rescore.h"
 #include "node/retrain.h"
+#include "node/run_manifest.h"
 #include "node/run_open.h"
 #include "node/trainer_process.h"
 #include "node/verify_audits.h"
@@ -169,7 +169,7 @@ class Verification {
       return content.error().code == ErrorCode::not_found ? ok() : Status(content.error());
     }
     if (sha256(content->bytes()) != plan.run->data.digest) return ok();  // said there, too
-    Result<format::DataManifest> manifest = format::parse_data_manifest(content->bytes());
+    Result<format::DataManifest> manifest = read_run_manifest(*plan.run, content->bytes());
     if (!manifest) {
       fault(blob_place(plan.run->data.digest), manifest.error().message);
       return ok();
@@ -542,7 +542,7 @@ class Verification {
     if (!program) return program.error();
     Result<std::vector<std::string>> files = files_of(plan.manifest.heldout);
     if (!files) return files.error();
-    HeldOut held_out{*std::move(files), plan.manifest.heldout_bytes()};
+    HeldOut held_out{*std::move(files), &plan.manifest};
     const fold::ClosedRound& round = plan.run->history[static_cast<std::size_t>(replay.round())];
     for (const fold::ClosedScore* score : wanted->second) {
       report_progress("rescore", report_.rescored, options_.rescore, "scores");

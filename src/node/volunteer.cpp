@@ -52,6 +52,7 @@ class Volunteer {
   Result<bool> after(const Status& status);  // waits out what may pass
   Status train(const role::trainer::Train& action);
   Status same_class();
+  Result<std::vector<format::Shard>> my_shards(std::uint64_t ordinal);
   Result<TrainDone> train_steps(const role::trainer::Train& action, const fs::path& base);
   bool on_progress(const TrainProgress& progress, std::int64_t round);
   [[nodiscard]] bool round_is_open(std::int64_t round) const;
@@ -348,17 +349,24 @@ bool Volunteer::on_progress(const TrainProgress& progress, std::int64_t round) {
   return round_is_open(round);
 }
 
-Result<TrainDone> Volunteer::train_steps(const role::trainer::Train& action, const fs::path& base) {
-  const fold::Recipe& recipe = session_.run().recipe;
+Result<std::vector<format::Shard>> Volunteer::my_shards(std::uint64_t ordinal) {
   const auto manifest = session_.manifest();
   if (!manifest) return manifest.error();
+  const fold::Recipe& recipe = session_.run().recipe;
   std::vector<format::Shard> mine;
   for (const std::uint64_t index : fold::shards_of(
-           action.ordinal + (options_.misbehave == Misbehave::other_data ? 1 : 0),
+           ordinal + (options_.misbehave == Misbehave::other_data ? 1 : 0),
            static_cast<std::uint64_t>(recipe.shards_per_member), manifest->train.size())) {
     mine.push_back(manifest->train[index]);
   }
-  const auto shards = session_.shard_files(mine);
+  return mine;
+}
+
+Result<TrainDone> Volunteer::train_steps(const role::trainer::Train& action, const fs::path& base) {
+  const fold::Recipe& recipe = session_.run().recipe;
+  const auto mine = my_shards(action.ordinal);
+  if (!mine) return mine.error();
+  const auto shards = session_.shard_files(*mine);
   if (!shards) return shards.error();
   session_.count_once(false);
   session_.tell_state("training");
@@ -514,9 +522,12 @@ Status Volunteer::contribute(const role::trainer::Train& action, const fs::path&
   }
   act.delta = {sha256(*blob), blob->size(), std::string(fold::kDeltaType)};
   if (Status kept = session_.blobs().put(act.delta.digest, *blob); !kept) return kept;
+  const auto mine = my_shards(action.ordinal);
+  if (!mine) return mine.error();
   act.run = session_.run().id;
   act.round = action.round;
   act.base = action.base;
+  act.domain = fold::domain_of(*mine);
   act.numeric_class = hello_.numeric_class;
   act.loss_first_nanos = done.loss_first_nanos;
   act.loss_last_nanos = done.loss_last_nanos;

@@ -25,7 +25,12 @@ def test():
     with workdir("audit") as work:
         recipe = small_recipe(work / "recipe.toml", ROUNDS)
         recipe.write_text(recipe.read_text() + EVERY_ONE)
-        swarm = Swarm(work, recipe, some_text(work / "text", 200), validators=2)
+        text = some_text(work / "text", 200)
+        # Another language: the same words backwards.
+        (work / "other").mkdir()
+        backwards = "".join(file.read_text(errors="replace") for file in sorted(text.iterdir()))[::-1]
+        (work / "other" / "text.txt").write_text(backwards[:100_000])
+        swarm = Swarm(work, recipe, [text, f"backwards={work / 'other'}"], validators=2)
         keys = {name: swarm.key(name) for name in ("ada", "ben", "eve")}
         people = [swarm.volunteer("ada"), swarm.volunteer("ben"),
                   swarm.volunteer("eve", "--misbehave", "lazy")]
@@ -56,8 +61,9 @@ def test():
         swarm.hub.interrupt()
         swarm.hub.wait(20)
         report = run_json("verify", "--data", work / "hub", "--dir", work / "auditor", "--audits",
-                          "--threads", 2)
+                          "--rescore", 2, "--threads", 2)
         check(report["verified"], f"not verified: {report}")
+        check(report["rescored"] == report["rescored_exact"] == 2, f"scores: {report}")
         check(report["audits"] > ROUNDS and report["audits_forged"] >= 1, f"audits: {report}")
 
 

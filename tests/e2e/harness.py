@@ -231,11 +231,12 @@ class Swarm:
         hub.arguments[hub.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{port}"
         self.url = f"http://127.0.0.1:{port}"
         self.hub = hub
+        text = text if isinstance(text, list) else [text]
         names = ["validator", *(f"validator-{i}" for i in range(2, validators + 1))]
         keys = {role: self.key(role) for role in ("maintainer", "coordinator", *names)}
         listed = [argument for name in names for argument in ("--validator", keys[name])]
         self.opened = run_json(
-            "run", "open", "--hub", self.url, "--recipe", recipe, "--text", text, "--name", "test",
+            "run", "open", "--hub", self.url, "--recipe", recipe, "--text", *text, "--name", "test",
             "--dir", work / "maintainer", "--key", self.key_file("maintainer"), "--coordinator",
             keys["coordinator"], *listed, "--threads", 2)
         self.run_url = f"{self.url}/runs/test"

@@ -41,6 +41,45 @@ TEST(Assignment, EveryShardIsUsedOnceThereAreEnoughMembers) {
   EXPECT_THAT(used, ::testing::Each(1));
 }
 
+TEST(Assignment, ScoreRowsOfADomainLieInItsText) {
+  format::DataManifest data;
+  data.train = {{digest_of("t"), 1000}};
+  data.heldout = {{digest_of("a"), 5000},
+                  {digest_of("b"), 3000, "english"},
+                  {digest_of("c"), 2000, "swahili"},
+                  {digest_of("d"), 400, "swahili"}};
+  const Digest seed = digest_of("seed");
+  const std::vector<std::uint64_t> all = row_offsets(seed, 0, 16, 10'400, 128);
+  EXPECT_EQ(score_rows(seed, 16, data, 128, Guarded::no), all);
+  const std::vector<std::uint64_t> rows = score_rows(seed, 16, data, 128, Guarded::yes);
+  ASSERT_EQ(rows.size(), 48u);
+  EXPECT_EQ(std::vector(rows.begin(), rows.begin() + 16), all);
+  for (std::size_t i = 16; i < 32; ++i) EXPECT_TRUE(rows[i] >= 5000 && rows[i] + 129 <= 8000);
+  for (std::size_t i = 32; i < 48; ++i) EXPECT_TRUE(rows[i] >= 8000 && rows[i] + 129 <= 10'400);
+  EXPECT_EQ(rows[32], 8000 + row_offset(seed, 2, 0, 2400, 128));
+}
+
+TEST(Assignment, EachDomainHoldsARowOut) {
+  format::DataManifest data;
+  data.train = {{digest_of("t"), 1000}};
+  data.heldout = {{digest_of("a"), 5000}, {digest_of("b"), 129, "swahili"}};
+  EXPECT_TRUE(check_data(data, 128).ok());
+  data.heldout[1].size = 128;
+  EXPECT_EQ(check_data(data, 128).error().message.find("swahili") == std::string::npos, false);
+}
+
+TEST(Assignment, AContributionIsOfTheDomainOfMostOfItsBytes) {
+  const format::Shard english{digest_of("a"), 10, "english"};
+  const format::Shard swahili{digest_of("b"), 10, "swahili"};
+  const format::Shard more{digest_of("c"), 1, "swahili"};
+  const format::Shard nobodys{digest_of("d"), 12};
+  const auto of = [](std::vector<format::Shard> shards) { return domain_of(shards); };
+  EXPECT_EQ(of({english, swahili}), "english");
+  EXPECT_EQ(of({english, swahili, more}), "swahili");
+  EXPECT_EQ(of({english, swahili, more, nobodys}), "");
+  EXPECT_EQ(of({nobodys}), "");
+}
+
 TEST(Assignment, SeedsAreThoseOfTheSpecification) {
   EXPECT_EQ(inner_seed(kRun, 7, kAuthor).hex(),
             "809531b3103e1f37a5230dde3b0b270098f2edd362bc4681a5dcf953ea3d94c0");

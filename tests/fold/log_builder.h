@@ -94,8 +94,8 @@ inline Recipe small_recipe() {
 class Swarm : public LogBuilder {
  public:
   explicit Swarm(std::vector<std::string> validators = {"v1", "v2", "v3"},
-                 const Recipe& recipe = small_recipe())
-      : validator_names(std::move(validators)) {
+                 const Recipe& recipe = small_recipe(), std::vector<std::string> domains = {})
+      : validator_names(std::move(validators)), domain_names(std::move(domains)) {
     tick(1'000'000);
     EXPECT_EQ(say("maintainer", write(open_run(recipe))).effect, Effect::applied);
     run_id = last;
@@ -108,6 +108,7 @@ class Swarm : public LogBuilder {
     for (const std::string& validator : validator_names) open.validators.push_back(id(validator));
     open.recipe = recipe;
     open.data = blob("data", format::kDataManifestType);
+    open.domains = domain_names;
     return open;
   }
 
@@ -170,6 +171,7 @@ class Swarm : public LogBuilder {
         if (id(who) == committed.author) entry.gain_nanos = gain;
       }
       entry.squared_norm = "1234";
+      entry.domain_gains.assign(run().guarded().size(), entry.gain_nanos);
       entry.group = static_cast<std::int64_t>(act.entries.size());
       act.entries.push_back(entry);
     }
@@ -218,6 +220,7 @@ class Swarm : public LogBuilder {
   }
 
   std::vector<std::string> validator_names;
+  std::vector<std::string> domain_names;  // of the run that the constructor opens
   RecordId run_id;
 };
 

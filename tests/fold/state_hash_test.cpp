@@ -159,6 +159,8 @@ TEST(StateHash, SeesEveryMember) {
       round([](RoundState& r) { ++r.scores[0].act.entries[0].norm_exponent; }),
       round([](RoundState& r) { r.scores[0].act.entries[0].verdict = "withheld"; }),
       round([](RoundState& r) { ++r.scores[0].act.entries[0].group; }),
+      round([](RoundState& r) { r.scores[0].act.entries[0].domain_gains = {1}; }),
+      round([](RoundState& r) { r.contributions[0].act.domain = "d"; }),
       taken([&](Committed& c) { c.place = place; }),
       taken([&](Committed& c) { c.author = d; }),
       taken([&](Committed& c) { c.act.base = d; }),

@@ -49,6 +49,54 @@ TEST(DataManifest, RefusesWhatBreaksItsRules) {
   EXPECT_FALSE(parse_data_manifest(view(negative)).ok());
 }
 
+TEST(DataManifest, NamesDomains) {
+  const DataManifest manifest{{{digest_of(1), 10}, {digest_of(2), 20, "swahili"}},
+                              {{digest_of(3), 5},
+                               {digest_of(4), 6, "english"},
+                               {digest_of(5), 7, "swahili"},
+                               {digest_of(6), 8, "swahili"}}};
+  const Bytes bytes = write_data_manifest(manifest);
+  EXPECT_NE(text(bytes).find(R"("domain":"english","size":6)"), std::string_view::npos);
+  const Result<DataManifest> parsed = parse_data_manifest(bytes);
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(*parsed, manifest);
+  const std::vector<HeldOutDomain> domains{{"english", 5, 6}, {"swahili", 11, 15}};
+  EXPECT_EQ(parsed->domains(), domains);
+  EXPECT_TRUE(small().domains().empty());
+}
+
+TEST(DataManifest, RefusesDomainsThatDoNotFit) {
+  const auto file = [](int n, const std::string& domain) {
+    return R"({"digest":")" + digest_of(n).hex() + R"(",)" +
+           (domain.empty() ? "" : "\"domain\":" + domain + ",") + "\"size\":1}";
+  };
+  const auto parses = [](const std::string& heldout, const std::string& train) {
+    return parse_data_manifest(
+               view("{\"heldout\":[" + heldout + "],\"train\":[" + train + "],\"v\":1}"))
+        .ok();
+  };
+  const std::string a = file(1, "\"a\"");
+  const std::string b = file(2, "\"b\"");
+  const std::string train = file(9, "");
+  EXPECT_TRUE(parses(a + "," + b, train));
+  EXPECT_TRUE(parses(a + "," + b, file(9, "\"b\"")));
+  EXPECT_FALSE(parses(b + "," + a, train));                           // not in order
+  EXPECT_FALSE(parses(a + "," + b + "," + file(3, "\"a\""), train));  // not together
+  EXPECT_FALSE(parses(a + "," + file(3, "") + "," + file(4, "\"a\""), train));
+  EXPECT_FALSE(parses(a, file(9, "\"b\"")));  // nothing held out
+  for (const char* name : {"\"\"", "\"A\"", "\"-a\"", "\"a-\"", "\"a b\"", "1", "null"}) {
+    EXPECT_FALSE(parses(file(1, name), train)) << name;
+  }
+  EXPECT_TRUE(parses(file(1, "\"" + std::string(31, 'a') + "\""), train));
+  EXPECT_FALSE(parses(file(1, "\"" + std::string(32, 'a') + "\""), train));
+  std::string many;
+  for (int i = 0; i < 9; ++i) {
+    const std::string name{'"', static_cast<char>('a' + i), '"'};
+    many += (i == 0 ? "" : ",") + file(10 + i, name);
+    EXPECT_EQ(parses(many, train), i < 8) << i;
+  }
+}
+
 TEST(DataManifest, LimitsTheNumberOfFiles) {
   DataManifest manifest = small();
   for (int i = 10; manifest.train.size() < kDataShardsMax; ++i) {

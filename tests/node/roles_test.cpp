@@ -140,6 +140,24 @@ TEST_F(RolesTest, TrainARunToItsEnd) {
   EXPECT_TRUE(fs::exists(ada.dir + "/stats.json"));
 }
 
+TEST_F(RolesTest, DomainsAreDeclaredAndScored) {
+  run_ = open_tiny_run(hub_, folder_.path() + "/maintainer", tiny_recipe(), "swahili");
+  start_hosts();
+  for (const char* who : {"ada", "ben"}) actor(who).volunteer();
+  for (Actor& each : actors_) each.expect_success();
+  const fold::RunState run = run_state();
+  EXPECT_EQ(run.phase, fold::Phase::finished);
+  for (const auto& closed : run.history) {
+    for (const auto& contribution : closed.contributions) {
+      EXPECT_TRUE(contribution.accepted) << contribution.reason;
+      EXPECT_EQ(contribution.domain, "swahili");
+      ASSERT_EQ(contribution.domain_gains.size(), 1u);
+      EXPECT_EQ(contribution.domain_gains[0], contribution.gain_nanos);  // the fake knows no text
+    }
+  }
+  for (const char* who : {"ada", "ben", "validator", "coordinator"}) expect_no_refusals(run, who);
+}
+
 TEST_F(RolesTest, DishonestContributionsAreRejected) {
   open_run();
   start_hosts();

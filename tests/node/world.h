@@ -283,9 +283,10 @@ struct Desk {
   std::unique_ptr<Publisher> publisher;
 };
 
-// Opens a run named "tiny" with its data and first weights. The keys are those of "maintainer",
-// "coordinator" and "validator".
-inline RecordId open_tiny_run(TestHub& hub, const std::string& dir, const fold::Recipe& recipe) {
+// Opens a run named "tiny" with its data, all of one domain if that has a name, and first weights.
+// The keys are those of "maintainer", "coordinator" and "validator".
+inline RecordId open_tiny_run(TestHub& hub, const std::string& dir, const fold::Recipe& recipe,
+                              const std::string& domain = "") {
   Desk desk(hub, "maintainer", dir);
   const auto put = [&desk](View bytes, std::string_view type) {
     const BlobRef ref{sha256(bytes), bytes.size(), std::string(type)};
@@ -298,9 +299,10 @@ inline RecordId open_tiny_run(TestHub& hub, const std::string& dir, const fold::
     const std::string text(400 + static_cast<std::size_t>(i), static_cast<char>('a' + i));
     shards.push_back(put(view(text), "text/plain"));
     auto& list = i < 3 ? manifest.train : manifest.heldout;
-    list.push_back({shards.back().digest, shards.back().size});
+    list.push_back({shards.back().digest, shards.back().size, domain});
   }
   fold::OpenRun act;
+  if (!domain.empty()) act.domains = {domain};
   act.name = "tiny";
   act.coordinator = key_of("coordinator").id();
   act.validators = {key_of("validator").id()};

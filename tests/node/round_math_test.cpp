@@ -1,0 +1,49 @@
+#include "node/round_math.h"
+
+#include <gmock/gmock.h>
+
+#include "fold/acts.h"
+#include "node/run_manifest.h"
+
+namespace harambee::node {
+namespace {
+
+using ::testing::ElementsAre;
+using Nanos = std::vector<std::int64_t>;
+
+TEST(RoundMath, GainsAreOfEverythingThenOfEachDomain) {
+  const Nanos without{10, 20, 30, 40, 500, 600};
+  const Nanos with{4, 16, 32, 42, 400, 300};
+  EXPECT_EQ(gains_of(without, with, 6).all_nanos, (1200 - 794) / 6);
+  const Gains gains = gains_of(without, with, 2);
+  EXPECT_EQ(gains.all_nanos, 5);
+  EXPECT_THAT(gains.domains_nanos, ElementsAre(-2, 200));
+}
+
+TEST(RoundMath, GainsStayWithinWhatARecordSays) {
+  const Nanos without{0, 0};
+  const Nanos with{fold::kNanosMax, fold::kNanosMax};
+  const Gains gains = gains_of(without, with, 1);
+  EXPECT_EQ(gains.all_nanos, -fold::kNanosMax);
+  EXPECT_THAT(gains.domains_nanos, ElementsAre(-fold::kDomainNanosMax));
+  EXPECT_EQ(worst_gains(1).all_nanos, gains.all_nanos);
+  EXPECT_EQ(worst_gains(1).domains_nanos, gains.domains_nanos);
+  EXPECT_TRUE(worst_gains(0).domains_nanos.empty());
+}
+
+// The fold knows the domains by the run record; scores are measured by the manifest.
+TEST(RoundMath, ARunWhoseManifestHasOtherDomainsIsUnusable) {
+  const auto file = [](const char* name) { return sha256(view(name)); };
+  const Bytes bytes =
+      format::write_data_manifest({{{file("t"), 100}}, {{file("h"), 100, "swahili"}}});
+  fold::RunState run;
+  EXPECT_EQ(read_run_manifest(run, bytes).error().code, ErrorCode::corrupt);
+  run.domains = {"swahili"};
+  EXPECT_TRUE(read_run_manifest(run, bytes).ok());
+  run.domains = {"english", "swahili"};
+  EXPECT_EQ(read_run_manifest(run, bytes).error().code, ErrorCode::corrupt);
+  EXPECT_FALSE(read_run_manifest(run, View(bytes).first(bytes.size() - 1)).ok());
+}
+
+}  // namespace
+}  // namespace harambee::node
