@@ -1,8 +1,10 @@
 // How close the exact arithmetic comes to the speed of memory.
 //
 // Each benchmark reports the bytes that any implementation must touch per second, and
-// `of_bandwidth`: that rate as a part of what this machine's memory gives one thread to a plain
-// read-modify-write or copy loop of the same shape, measured in this program just before.
+// `of_bandwidth`: the time that this machine's memory needs for them, as a part of the time it
+// took. Memory's speed is measured in this program just before, on vectors of the same length, by
+// plain loops of the same kind: reading; writing (the faster of memset and a loop of stores);
+// changing in place, where a line is fetched once, and read and written back.
 #include <benchmark/benchmark.h>
 
 #include <time.h>
@@ -45,36 +47,46 @@ double best_rate(std::size_t bytes, Loop loop) {
 }
 
 struct Bandwidth {
-  double read = 0;   // bytes read per second
-  double write = 0;  // bytes written per second (memset)
-  double copy = 0;   // bytes read plus bytes written per second (memcpy)
+  double read = 0;    // bytes read per second
+  double write = 0;   // bytes written per second
+  double change = 0;  // bytes read plus bytes written per second, the same ones
 };
+
+// As wide as the processor can, so that memory is what limits them.
+#if defined(__x86_64__) && !defined(__clang__)
+#define HARAMBEE_WIDEST __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#else
+#define HARAMBEE_WIDEST
+#endif
+using Line [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = std::uint32_t;
+
+HARAMBEE_WIDEST void read_all(const Line* line, std::size_t lines) {
+  Line sum[4] = {};
+  for (std::size_t i = 0; i + 4 <= lines; i += 4) {
+    for (std::size_t j = 0; j < 4; ++j) sum[j] += line[i + j];
+  }
+  benchmark::DoNotOptimize(sum);
+}
+HARAMBEE_WIDEST void write_all(Line* line, std::size_t lines) {
+  for (std::size_t i = 0; i < lines; ++i) line[i] = Line{};
+}
+HARAMBEE_WIDEST void change_all(Line* line, std::size_t lines) {
+  for (std::size_t i = 0; i < lines; ++i) line[i] ^= 0x8000'0000u;
+}
 
 const Bandwidth& bandwidth(std::size_t floats) {
   static std::map<std::size_t, Bandwidth> known;
   auto [at, fresh] = known.try_emplace(floats);
   if (fresh) {
-    std::vector<float> a(floats, 1.0F), b(floats, 2.0F);
-    const std::size_t bytes = 4 * floats;
-    at->second.read = best_rate(bytes, [&] {
-      std::uint64_t sum[4] = {};
-      for (std::size_t i = 0; i + 8 <= floats; i += 8) {
-        for (std::size_t j = 0; j < 4; ++j) {
-          std::uint64_t word;
-          std::memcpy(&word, &a[i + 2 * j], 8);
-          sum[j] += word;
-        }
-      }
-      benchmark::DoNotOptimize(sum);
-    });
-    at->second.write = best_rate(bytes, [&] {
-      std::memset(a.data(), 1, bytes);
-      benchmark::DoNotOptimize(a.data());
-    });
-    at->second.copy = best_rate(2 * bytes, [&] {
-      std::memcpy(b.data(), a.data(), bytes);
-      benchmark::DoNotOptimize(b.data());
-    });
+    std::vector<float> a(floats, 1.0F);
+    // From the first whole cache line on: a vector across two lines costs twice.
+    const auto address = reinterpret_cast<std::uintptr_t>(a.data());
+    auto* const line = reinterpret_cast<Line*>((address + 63) / 64 * 64);
+    const std::size_t lines = floats / 16 - 1, bytes = 64 * lines;
+    at->second.read = best_rate(bytes, [&] { read_all(line, lines); });
+    at->second.write = std::max(best_rate(bytes, [&] { write_all(line, lines); }),
+                                best_rate(bytes, [&] { std::memset(line, 1, bytes); }));
+    at->second.change = best_rate(2 * bytes, [&] { change_all(line, lines); });
   }
   return at->second;
 }
@@ -134,7 +146,7 @@ void Accumulate(benchmark::State& state) {
   const std::vector<float> base = gradient(2, n), trained = gradient(3, n);
   for (auto _ : state) accumulate(e, kUp.feedback, base, trained);
   report(state, 16 * n,
-         static_cast<double>(8 * n) / memory.copy + static_cast<double>(8 * n) / memory.read);
+         static_cast<double>(8 * n) / memory.change + static_cast<double>(8 * n) / memory.read);
 }
 
 // Reads the residual once, then reads and writes the cache lines of what is sent (one in eight).
@@ -152,7 +164,7 @@ void Encode(benchmark::State& state) {
   }
   const std::size_t lines = 64 * (n / kChunk) * kUp.keep;
   report(state, 4 * n + 2 * lines,
-         static_cast<double>(4 * n) / memory.read + static_cast<double>(2 * lines) / memory.copy);
+         static_cast<double>(4 * n) / memory.read + static_cast<double>(2 * lines) / memory.change);
 }
 
 // Checks sixteen blobs to their last bit.
@@ -176,7 +188,7 @@ void Decode(benchmark::State& state) {
   for (auto _ : state) add_scaled(round.deltas[0], -0.25F, weights);
   const std::size_t lines = 64 * round.deltas[0].nonzero();
   report(state, round.blobs[0].size() + 2 * lines,
-         static_cast<double>(2 * lines) / bandwidth(n).copy);
+         static_cast<double>(2 * lines) / bandwidth(n).change);
 }
 
 // Reads sixteen blobs, writes one vector.
@@ -194,17 +206,39 @@ void Aggregate16(benchmark::State& state) {
              static_cast<double>(round.blob_bytes) / memory.read);
 }
 
-// The whole close: reads sixteen blobs, reads and writes residual and weights.
+// The cache lines of 16 floats that a delta's values lie in, in bytes.
+std::size_t lines_of(const Delta& delta) {
+  std::size_t lines = 0;
+  Delta::Chunk chunk;
+  for (Delta::Cursor cursor(delta); !cursor.done();) {
+    cursor.next(chunk);
+    for (std::uint32_t i = 0; i < chunk.size; ++i) {
+      lines += i == 0 || chunk.place[i] / 16 != chunk.place[i - 1] / 16;
+    }
+  }
+  return 64 * lines;
+}
+
+// The whole close: reads sixteen blobs, changes the residual, and then (only after its last chunk
+// is the update's exponent known) the lines of what is sent, in the residual and in the weights.
 void OuterStep16(benchmark::State& state) {
   const auto n = static_cast<std::size_t>(state.range(0));
   const Bandwidth& memory = bandwidth(n);
   const Round& round = round_of(n);
-  RunNumbers numbers{gradient(100, n), std::vector<float>(n)};
+  const std::vector<float> before = gradient(100, n);
+  RunNumbers numbers{gradient(101, n), before};
+  Bytes update;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(close_round(kDown, kRate, Digest{}, round.deltas, numbers).value());
+    // The same contributions again and again would leave a residual unlike any run's.
+    state.PauseTiming();
+    numbers.residual = before;
+    state.ResumeTiming();
+    update = close_round(kDown, kRate, Digest{}, round.deltas, numbers).value();
   }
-  report(state, 16 * n + round.blob_bytes,
-         static_cast<double>(16 * n) / memory.copy +
+  const Delta sent = Delta::parse(update, n, kDown, Digest{}).value();
+  const std::size_t changed = 2 * (4 * n + 2 * lines_of(sent));
+  report(state, changed + round.blob_bytes,
+         static_cast<double>(changed) / memory.change +
              static_cast<double>(round.blob_bytes) / memory.read);
 }
 

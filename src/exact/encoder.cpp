@@ -7,6 +7,7 @@
 #include "exact/container.h"
 #include "exact/kernels.h"
 #include "exact/math.h"
+#include "exact/rice.h"
 
 namespace harambee::exact {
 namespace {
@@ -15,10 +16,9 @@ using container::BitWriter;
 using container::chunk_length;
 using Kind = Codec::Kind;
 
-constexpr std::uint16_t kPlaceMask = 0x0FFF;
-constexpr std::uint16_t kNegative = 0x8000;
-constexpr std::uint16_t kHigh = 0x4000;
-static_assert(kChunk == kPlaceMask + 1u);
+using rice::kHigh;
+using rice::kNegative;
+using rice::kPlaceMask;
 
 constexpr std::uint32_t kBitsMax = std::bit_cast<std::uint32_t>(kMagnitudeMax);
 // Half an octave up to one eighth: a guess lower by this much finds about 1.5 × keep candidates in
@@ -30,22 +30,11 @@ std::uint32_t magnitude_bits(float x) {
   return std::bit_cast<std::uint32_t>(x) & kernels::kMagnitudeBits;
 }
 
-// The largest threshold that at least `keep` of `bits` reach, or any with exactly `keep`. Bisection
-// has no branches that depend on the numbers, unlike a selection algorithm.
-std::uint32_t threshold_of(std::span<const std::uint32_t> bits, std::uint32_t keep,
-                           std::uint32_t least, std::uint32_t most) {
-  const auto n = static_cast<std::uint32_t>(bits.size());
-  while (least < most) {
-    const std::uint32_t middle = least + (most - least + 1) / 2;
-    const std::uint32_t count = kernels::count_at_least(bits.data(), n, middle);
-    if (count == keep) return middle;
-    if (count > keep) {
-      least = middle;
-    } else {
-      most = middle - 1;
-    }
-  }
-  return least;
+// Whether all sums of up to `count` floats with magnitude bits in least…most are doubles exactly:
+// they are multiples of the lowest bit of the least, and below count · 2^(top of the most + 1).
+bool sums_are_exact(std::uint32_t count, std::uint32_t least, std::uint32_t most) {
+  const std::uint32_t low = std::max(least >> 23, 1u), high = std::max(most >> 23, 1u);
+  return high - low + 24 + static_cast<std::uint32_t>(std::bit_width(count)) <= 53;
 }
 
 // Σ|x| and the count of |x| > threshold, in eight interleaved sums folded 4, 2, 1: the order that
@@ -100,7 +89,7 @@ Encoder::Encoder(const Codec& codec, std::uint64_t parameters)
   if (codec_.sparse()) {
     kept_.reserve(std::min<std::uint64_t>(chunks * codec_.keep, parameters) + kChunk);
     place_.resize(kChunk + kernels::kPlaceSlack);
-    bits_.resize(kChunk);
+    bits_.resize(kChunk + kernels::kPlaceSlack);
   } else {
     code_.resize(kChunk);
   }
@@ -122,13 +111,29 @@ Status Encoder::add(std::span<const float> chunk) {
 // not zero. Which threshold is a guess from the last chunk: it decides speed, never the result.
 std::uint32_t Encoder::find_candidates(std::span<const float> chunk, std::uint32_t keep) {
   const auto n = static_cast<std::uint32_t>(chunk.size());
-  std::uint32_t threshold = std::max(guess_, 1u);
-  for (int tries = 0;; ++tries) {
+  tried_ = guess(chunk);
+  for (std::uint32_t lower = kGuessSlack;; lower *= 4) {
     std::uint32_t largest = 0;
-    found_ = kernels::at_least(chunk.data(), n, threshold, place_.data(), &largest);
-    if (found_ >= keep || threshold == 1) return largest;
-    threshold = tries < 3 && threshold > 2 * kOctave ? threshold - kOctave : 1;
+    found_ = kernels::at_least(chunk.data(), n, tried_, place_.data(), &largest);
+    if (found_ >= keep || tried_ == 1) return largest;
+    tried_ = tried_ > lower && lower <= 4 * kOctave ? tried_ - lower : 1;
   }
+}
+
+// What about `keep` values reach, and some more, if this chunk is like the last one but for its
+// size, of which some of its numbers are asked.
+std::uint32_t Encoder::guess(std::span<const float> chunk) {
+  const auto asked =
+      static_cast<std::uint32_t>(std::min<std::size_t>(chunk.size(), 1'024) / 16 * 16);
+  const float size = kernels::magnitude_sum(chunk.data(), asked) / static_cast<float>(asked);
+  const float ratio = size / size_;
+  size_ = size;
+  if (threshold_ == 0) return 1;
+  // Little differences are those between samples. (No comparison holds for NaN.)
+  if (ratio > 0 && ratio < 1e30F && (ratio < 0.9F || ratio > 1.1F)) {
+    threshold_ = std::clamp(magnitude_bits(std::bit_cast<float>(threshold_) * ratio), 1u, kBitsMax);
+  }
+  return threshold_ > kGuessSlack ? threshold_ - kGuessSlack : 1;
 }
 
 std::uint32_t Encoder::add_sparse(std::span<const float> chunk, Scale& scale) {
@@ -137,43 +142,66 @@ std::uint32_t Encoder::add_sparse(std::span<const float> chunk, Scale& scale) {
   // The next chunk usually follows in memory; let its first half come while this one is ranked.
   for (std::uint32_t i = 0; i < kChunk / 2; i += 16) __builtin_prefetch(chunk.data() + kChunk + i);
   if (largest == 0 || largest >= kBitsMax) return largest;
-  std::uint32_t least = kernels::kMagnitudeBits;
   for (std::uint32_t i = 0; i < found_; ++i) {
-    bits_[i] = magnitude_bits(chunk[place_[i]]);
-    least = std::min(least, bits_[i]);
+    const auto x = std::bit_cast<std::uint32_t>(chunk[place_[i]]);
+    bits_[i] = x & kernels::kMagnitudeBits;
+    place_[i] |= (x >> 31) * kNegative;
   }
-  if (found_ > keep) least = threshold_of({bits_.data(), found_}, keep, least, largest);
-  guess_ = least > kGuessSlack ? least - kGuessSlack : 1;
-  keep_largest(chunk, least, scale);
+  // All of them, or as many as there is room for; up to whole vectors with zeros, which never
+  // count.
+  std::fill_n(bits_.begin() + found_, kernels::kPlaceSlack, 0u);
+  ranked_ = (found_ + kernels::kPlaceSlack - 1) / kernels::kPlaceSlack * kernels::kPlaceSlack;
+  threshold_ = found_ <= keep ? *std::min_element(bits_.begin(), bits_.begin() + found_)
+                              : kernels::threshold_of(bits_.data(), ranked_, keep, tried_, largest);
+  keep_largest(keep, sums_are_exact(keep, threshold_, largest), scale);
   if (codec_.kind == Kind::two_level) split_levels(chunk, scale);
   return largest;
 }
 
-// Keeps the candidates above the threshold, and those that equal it, lowest place first, until the
-// chunk is full. The mean is summed in ascending order of places.
-void Encoder::keep_largest(std::span<const float> chunk, std::uint32_t threshold, Scale& scale) {
-  const std::uint32_t keep = std::min<std::uint32_t>(codec_.keep, chunk.size());
-  const std::uint32_t above = kernels::count_at_least(bits_.data(), found_, threshold + 1);
-  std::uint32_t equals = keep - std::min(above, keep);  // how many equal ones there is room for
+// Keeps the candidates above the threshold, and those that equal it, lowest place first, until
+// `keep` are kept. Their mean is summed in ascending order of places, unless any order will do.
+void Encoder::keep_largest(std::uint32_t keep, bool any_order, Scale& scale) {
+  const std::uint32_t above = kernels::count_at_least(bits_.data(), ranked_, threshold_ + 1);
+  const std::uint32_t reached = kernels::count_at_least(bits_.data(), ranked_, threshold_);
+  scale.kept = std::min(reached, keep);
   const std::size_t first = kept_.size();
   kept_.resize(first + found_);
   std::uint16_t* out = kept_.data() + first;
+  // No branches: which numbers are kept is beyond prediction.
+  std::uint32_t room = scale.kept - above;  // for those that equal the threshold
+  if (reached == scale.kept) {
+    for (std::uint32_t i = 0; i < found_; ++i) {
+      *out = static_cast<std::uint16_t>(place_[i]);
+      out += bits_[i] >= threshold_;
+    }
+  } else {
+    for (std::uint32_t i = 0; i < found_; ++i) {
+      const std::uint32_t equal = (bits_[i] == threshold_) & (room != 0);
+      room -= equal;
+      *out = static_cast<std::uint16_t>(place_[i]);
+      out += (bits_[i] > threshold_) | equal;
+    }
+  }
+  kept_.resize(first + scale.kept);
+  double sum = 0;
+  if (any_order) {
+    sum = kernels::exact_sum_at_least(bits_.data(), ranked_, threshold_ + 1) +
+          (scale.kept - above) * static_cast<double>(std::bit_cast<float>(threshold_));
+  } else {
+    sum = sum_in_order(scale.kept - above);
+  }
+  scale.low = sum / scale.kept;
+}
+
+// Σ|x| of the candidates above the threshold and of the first `equals` of those that equal it.
+double Encoder::sum_in_order(std::uint32_t equals) const {
   double sum = 0;
   for (std::uint32_t i = 0; i < found_; ++i) {
-    // No branches: which numbers are kept, and their signs, are beyond prediction.
-    const std::uint32_t equal = (bits_[i] == threshold) & (equals != 0);
-    const std::uint32_t keeps = (bits_[i] > threshold) | equal;
+    const bool equal = bits_[i] == threshold_ && equals != 0;
     equals -= equal;
-    const std::uint32_t negative = std::bit_cast<std::uint32_t>(chunk[place_[i]]) >> 31;
-    *out = static_cast<std::uint16_t>(place_[i] | (negative * kNegative));
-    out += keeps;
-    const auto magnitude = static_cast<double>(std::bit_cast<float>(bits_[i]));
-    sum +=
-        std::bit_cast<double>(std::bit_cast<std::uint64_t>(magnitude) & (std::uint64_t{0} - keeps));
+    if (bits_[i] > threshold_ || equal) sum += static_cast<double>(std::bit_cast<float>(bits_[i]));
   }
-  scale.kept = static_cast<std::uint32_t>(out - (kept_.data() + first));
-  kept_.resize(first + scale.kept);
-  scale.low = sum / scale.kept;
+  return sum;
 }
 
 // What is above the mean gets a level of its own.
@@ -226,33 +254,28 @@ void Encoder::write_sparse(const Scale& scale, const std::uint16_t* kept, std::s
   out.bits.put(scale.kept == most ? 1 : 0, 1);
   if (scale.kept != most) out.bits.put(scale.kept, container::kCountBits);
 
+  const rice::Written form{.parameter = out.rice, .two_level = two_level, .one_level = high == 0};
+  rice::write_values(out.bits, {kept, scale.kept}, form);
+
   const float low_value = static_cast<float>(low) * out.unit;
   const float high_value = static_cast<float>(high) * out.unit;
-  const unsigned rice = out.rice;
-  const std::uint32_t rest_mask = (1u << rice) - 1;
-  const unsigned fixed = rice + (two_level ? 2 : 1);
+  // By the upper flag; the step of the negative value is the negative step.
+  const std::uint32_t value_bits[2] = {
+      std::bit_cast<std::uint32_t>(low_value),
+      std::bit_cast<std::uint32_t>(high != 0 ? high_value : low_value)};
   const float factor = out.step.factor;
   float* weights = out.step.weights.empty() ? nullptr : out.step.weights.data() + at;
-  std::uint32_t next = 0;
-  BitWriter bits = out.bits;  // a copy stays in registers
   for (std::uint32_t i = 0; i < scale.kept; ++i) {
     // The next chunk's places lie scattered in memory: ask for them while this chunk is written.
     const std::uint32_t ahead = kChunk + (kept[i + scale.kept] & kPlaceMask);
     __builtin_prefetch(chunk.data() + ahead, 1);
     if (weights) __builtin_prefetch(weights + ahead, 1);
     const std::uint32_t place = kept[i] & kPlaceMask;
-    const std::uint32_t gap = place - next;
     const std::uint32_t negative = kept[i] >> 15;
-    const std::uint32_t is_high = high != 0 && (kept[i] & kHigh) ? 1 : 0;
-    next = place + 1;
-    const std::uint32_t rest = (gap & rest_mask) | (negative << rice) | (is_high << (rice + 1));
-    bits.put_rice(gap >> rice, rest, fixed);
-    const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(is_high ? high_value : low_value);
-    const auto value = std::bit_cast<float>(magnitude | (negative << 31));
+    const auto value = std::bit_cast<float>(value_bits[(kept[i] / kHigh) & 1] | (negative << 31));
     chunk[place] -= value;
     if (weights) weights[place] += factor * value;
   }
-  out.bits = bits;
 }
 
 void Encoder::write_dense(const Scale& scale, std::size_t at, std::span<float> chunk, Output& out) {

@@ -41,7 +41,9 @@ class Encoder {
   std::uint32_t add_sparse(std::span<const float> chunk, Scale& scale);
   std::uint32_t add_dense(std::span<const float> chunk, Scale& scale) const;
   std::uint32_t find_candidates(std::span<const float> chunk, std::uint32_t keep);
-  void keep_largest(std::span<const float> chunk, std::uint32_t keep, Scale& scale);
+  std::uint32_t guess(std::span<const float> chunk);
+  void keep_largest(std::uint32_t keep, bool any_order, Scale& scale);
+  [[nodiscard]] double sum_in_order(std::uint32_t equals) const;
   void split_levels(std::span<const float> chunk, Scale& scale);
   // `at`: the chunk's first parameter.
   void write_sparse(const Scale& scale, const std::uint16_t* kept, std::size_t at,
@@ -51,12 +53,17 @@ class Encoder {
   Codec codec_;
   std::uint64_t parameters_;
   std::vector<Scale> scales_;
-  std::vector<std::uint16_t> kept_;   // place, with flags in the upper bits
-  std::vector<std::uint32_t> place_;  // scratch: candidates of one chunk
-  std::vector<std::uint32_t> bits_;   // scratch: their magnitude bits
-  std::uint32_t found_ = 0;           // how many candidates
-  std::vector<std::int32_t> code_;    // scratch: a dense codec's chunk
-  std::uint32_t guess_ = 0;           // magnitude bits that about `keep` values reach
+  std::vector<std::uint16_t> kept_;  // place, with flags in the upper bits
+  // Scratch: the candidates of one chunk, at least as large as what was tried.
+  std::vector<std::uint32_t> place_;  // with kNegative where they are negative
+  std::vector<std::uint32_t> bits_;   // of their magnitudes, filled up with zeros
+  std::uint32_t found_ = 0;           // how many
+  std::uint32_t ranked_ = 0;          // with the zeros
+  std::uint32_t tried_ = 0;           // magnitude bits
+  // Of the last chunk: the magnitude bits of the smallest that was kept, and a mean of |x|.
+  std::uint32_t threshold_ = 0;
+  float size_ = 0;
+  std::vector<std::int32_t> code_;  // scratch: a dense codec's chunk
 };
 
 }  // namespace harambee::exact

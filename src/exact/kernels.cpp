@@ -142,6 +142,56 @@ std::uint32_t CountAtLeast(const std::uint32_t* bits, std::uint32_t n, std::uint
   return count + reference::count_at_least(bits + i, n - i, threshold);
 }
 
+std::uint32_t ThresholdOf(const std::uint32_t* bits, std::uint32_t n, std::uint32_t keep,
+                          std::uint32_t least, std::uint32_t most) {
+  while (least < most) {
+    const std::uint32_t middle = least + (most - least + 1) / 2;
+    const std::uint32_t count = CountAtLeast(bits, n, middle);
+    if (count == keep) return middle;
+    const bool more = count > keep;  // beyond prediction
+    least = more ? middle : least;
+    most = more ? most : middle - 1;
+  }
+  return least;
+}
+
+double ExactSumAtLeast(const std::uint32_t* bits, std::uint32_t n, std::uint32_t threshold) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> df;
+  const hn::RebindToSigned<decltype(df)> di;
+  const hn::RebindToUnsigned<decltype(df)> du;
+  const std::uint32_t lanes = static_cast<std::uint32_t>(hn::Lanes(d));
+  const auto below = hn::Set(di, static_cast<std::int32_t>(threshold) - 1);
+  const auto reached = [&](std::uint32_t i) {
+    const auto x = hn::BitCast(di, hn::LoadU(du, bits + i));
+    const auto kept = hn::And(x, hn::VecFromMask(di, hn::Gt(x, below)));
+    return hn::PromoteTo(d, hn::BitCast(df, kept));
+  };
+  auto even = hn::Zero(d), odd = hn::Zero(d);
+  std::uint32_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    even = hn::Add(even, reached(i));
+    odd = hn::Add(odd, reached(i + lanes));
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd))) +
+         reference::exact_sum_at_least(bits + i, n - i, threshold);
+}
+
+float MagnitudeSum(const float* x, std::uint32_t n) {
+  const hn::CappedTag<float, 4> d;
+  if (hn::Lanes(d) != 4) return reference::magnitude_sum(x, n);
+  auto a = hn::Zero(d), b = a, c = a, e = a;
+  for (std::uint32_t i = 0; i + 16 <= n; i += 16) {
+    a = hn::Add(a, hn::Abs(hn::LoadU(d, x + i)));
+    b = hn::Add(b, hn::Abs(hn::LoadU(d, x + i + 4)));
+    c = hn::Add(c, hn::Abs(hn::LoadU(d, x + i + 8)));
+    e = hn::Add(e, hn::Abs(hn::LoadU(d, x + i + 12)));
+  }
+  alignas(16) float lane[4];
+  hn::Store(hn::Add(hn::Add(a, c), hn::Add(b, e)), d, lane);
+  return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+}
+
 void SumsToFloats(std::int64_t* sum, double scale, float* out, std::uint32_t n) {
   const hn::ScalableTag<double> d;
   const hn::Rebind<std::int64_t, decltype(d)> di;
@@ -203,6 +253,9 @@ HWY_EXPORT(Accumulate);
 HWY_EXPORT(MaxBits);
 HWY_EXPORT(AtLeast);
 HWY_EXPORT(CountAtLeast);
+HWY_EXPORT(ThresholdOf);
+HWY_EXPORT(ExactSumAtLeast);
+HWY_EXPORT(MagnitudeSum);
 HWY_EXPORT(SumsToFloats);
 HWY_EXPORT(AddSums);
 HWY_EXPORT(Quantise);
@@ -219,6 +272,16 @@ std::uint32_t at_least(const float* x, std::uint32_t n, std::uint32_t threshold,
 }
 std::uint32_t count_at_least(const std::uint32_t* bits, std::uint32_t n, std::uint32_t threshold) {
   return HWY_DYNAMIC_DISPATCH(CountAtLeast)(bits, n, threshold);
+}
+std::uint32_t threshold_of(const std::uint32_t* bits, std::uint32_t n, std::uint32_t keep,
+                           std::uint32_t least, std::uint32_t most) {
+  return HWY_DYNAMIC_DISPATCH(ThresholdOf)(bits, n, keep, least, most);
+}
+double exact_sum_at_least(const std::uint32_t* bits, std::uint32_t n, std::uint32_t threshold) {
+  return HWY_DYNAMIC_DISPATCH(ExactSumAtLeast)(bits, n, threshold);
+}
+float magnitude_sum(const float* x, std::uint32_t n) {
+  return HWY_DYNAMIC_DISPATCH(MagnitudeSum)(x, n);
 }
 void sums_to_floats(std::int64_t* sum, double scale, float* out, std::uint32_t n) {
   HWY_DYNAMIC_DISPATCH(SumsToFloats)(sum, scale, out, n);

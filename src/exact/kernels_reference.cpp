@@ -45,6 +45,39 @@ std::uint32_t count_at_least(const std::uint32_t* bits, std::uint32_t n, std::ui
   return count;
 }
 
+// Bisection has no branches that depend on the numbers, unlike a selection algorithm.
+std::uint32_t threshold_of(const std::uint32_t* bits, std::uint32_t n, std::uint32_t keep,
+                           std::uint32_t least, std::uint32_t most) {
+  while (least < most) {
+    const std::uint32_t middle = least + (most - least + 1) / 2;
+    const std::uint32_t count = count_at_least(bits, n, middle);
+    if (count == keep) return middle;
+    if (count > keep) {
+      least = middle;
+    } else {
+      most = middle - 1;
+    }
+  }
+  return least;
+}
+
+double exact_sum_at_least(const std::uint32_t* bits, std::uint32_t n, std::uint32_t threshold) {
+  double sum = 0;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    if (bits[i] >= threshold) sum += static_cast<double>(std::bit_cast<float>(bits[i]));
+  }
+  return sum;
+}
+
+float magnitude_sum(const float* x, std::uint32_t n) {
+  float lane[16] = {};
+  for (std::uint32_t i = 0; i < n; ++i) lane[i % 16] += std::bit_cast<float>(magnitude(x[i]));
+  for (std::uint32_t half = 8; half >= 1; half /= 2) {
+    for (std::uint32_t i = 0; i < half; ++i) lane[i] += lane[i + half];
+  }
+  return lane[0];
+}
+
 void sums_to_floats(std::int64_t* sum, double scale, float* out, std::uint32_t n) {
   for (std::uint32_t i = 0; i < n; ++i) {
     out[i] = static_cast<float>(static_cast<double>(sum[i]) * scale);

@@ -31,6 +31,25 @@ inline void read_one(State& state, const Form& form, std::uint16_t& place, std::
   value = negative ? -form.level[high] : form.level[high];
 }
 
+// The quotient, and what follows its zero: the rest of the gap from `next` to the place, and flags.
+struct Code {
+  std::uint32_t quotient, rest;
+};
+inline Code code_of(std::uint32_t kept, std::uint32_t next, const Written& form) {
+  const std::uint32_t gap = (kept & kPlaceMask) - next;
+  const std::uint32_t negative = kept >> 15;
+  const std::uint32_t high = form.one_level ? 0 : (kept / kHigh) & 1;
+  const std::uint32_t rest = gap & ((1u << form.parameter) - 1);
+  return {gap >> form.parameter,
+          rest | (negative << form.parameter) | (high << (form.parameter + 1))};
+}
+
+inline void write_one(container::BitWriter& bits, std::uint32_t kept, std::uint32_t next,
+                      const Written& form) {
+  const Code code = code_of(kept, next, form);
+  bits.put_rice(code.quotient, code.rest, form.fixed());
+}
+
 // The lane's next `count` values, one by one; stops at a place outside of the chunk.
 inline void add_one_by_one(State& state, Lane& lane, std::uint32_t count, std::int64_t* sums) {
   for (std::uint32_t i = 0; i < count && !lane.outside; ++i) {

@@ -11,6 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace harambee::exact::rice {
 namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 template <bool kTwoLevel>
 Read ReadGroups(View stream, std::uint64_t position, const Form& form, const std::uint32_t count,
@@ -64,6 +65,45 @@ Read ReadValues(View stream, std::uint64_t position, const Form& form, std::uint
                 std::uint16_t* HWY_RESTRICT place, std::int32_t* HWY_RESTRICT value) {
   return form.two_level ? ReadGroups<true>(stream, position, form, count, place, value)
                         : ReadGroups<false>(stream, position, form, count, place, value);
+}
+
+// Four values at a time: each put waits for the one before it.
+void WriteValues(container::BitWriter& out, std::span<const std::uint16_t> kept,
+                 const Written& form_) {
+  constexpr std::size_t kGroup = 4;
+  container::BitWriter bits = out;  // copies stay in registers
+  const Written form = form_;
+  const unsigned fixed = form.fixed();
+  std::uint32_t next = 0;
+  std::size_t i = 0;
+  for (; i + kGroup <= kept.size(); i += kGroup) {
+    const std::uint32_t first = next;
+    std::uint64_t word = 0;
+    unsigned used = 0;
+#pragma GCC unroll 4
+    for (std::size_t j = i; j < i + kGroup; ++j) {
+      const Code code = code_of(kept[j], next, form);
+      next = (kept[j] & kPlaceMask) + 1u;
+      const std::uint64_t ones = (std::uint64_t{1} << (code.quotient & 63)) - 1;
+      const std::uint64_t rest = std::uint64_t{code.rest} << ((code.quotient + 1) & 63);
+      word |= (ones | rest) << (used & 63);
+      used += code.quotient + 1 + fixed;
+    }
+    if (HWY_LIKELY(used <= 56)) {
+      bits.put(word, used);
+      continue;
+    }
+    next = first;
+    for (std::size_t j = i; j < i + kGroup; ++j) {
+      write_one(bits, kept[j], next, form);
+      next = (kept[j] & kPlaceMask) + 1u;
+    }
+  }
+  for (; i < kept.size(); ++i) {
+    write_one(bits, kept[i], next, form);
+    next = (kept[i] & kPlaceMask) + 1u;
+  }
+  out = bits;
 }
 
 // A lane in the middle of its chunk.
@@ -142,6 +182,30 @@ HWY_INLINE void AddGroup(Running& r, Lane& lane, std::int64_t* sums) {
   r.left -= kLaneGroup;
 }
 
+// Lines that will be written soon, asked for a few at a time, while values are read.
+class Fetch {
+ public:
+  // `turns`: after as many calls of some(1) all lines have been asked for.
+  Fetch(std::span<const float> soon, std::size_t turns)
+      : soon_(soon), step_(turns == 0 ? 0 : (soon.size() / kLine + turns - 1) / turns * kLine) {}
+  HWY_INLINE void some(std::size_t turns) {
+    const std::size_t fetched = std::min(step_ * turns, soon_.size());
+    for (std::size_t j = 0; j < fetched; j += kLine) __builtin_prefetch(soon_.data() + j, 1);
+    soon_ = soon_.subspan(fetched);
+  }
+
+ private:
+  static constexpr std::size_t kLine = 16;  // floats
+  std::span<const float> soon_;
+  std::size_t step_;
+};
+
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#include "exact/rice_lanes-inl.h"
+#else
+HWY_INLINE void AddVectors(Running*, std::span<Lane>, std::int64_t*, Fetch&) {}
+#endif
+
 void AddValues(std::span<Lane> lanes, std::int64_t* HWY_RESTRICT sums,
                std::span<const float> soon) {
   Running running[kLanesMax];
@@ -150,15 +214,15 @@ void AddValues(std::span<Lane> lanes, std::int64_t* HWY_RESTRICT sums,
     running[i] = Start(lanes[i]);
     groups = std::max(groups, lanes[i].count / kLaneGroup);
   }
-  constexpr std::size_t kLine = 16;  // floats
-  const std::size_t turns = groups * lanes.size();
-  const std::size_t step = turns == 0 ? 0 : (soon.size() / kLine + turns - 1) / turns * kLine;
-  for (std::uint32_t g = 0; g < groups; ++g) {
+  Fetch fetch(soon, groups * lanes.size());
+  AddVectors(running, lanes, sums, fetch);
+  for (bool more = true; more;) {
+    more = false;
     for (std::size_t i = 0; i < lanes.size(); ++i) {
-      const std::size_t fetched = std::min(step, soon.size());
-      for (std::size_t j = 0; j < fetched; j += kLine) __builtin_prefetch(soon.data() + j, 1);
-      soon = soon.subspan(fetched);
-      if (HWY_LIKELY(running[i].left >= kLaneGroup)) AddGroup(running[i], lanes[i], sums);
+      if (running[i].left < kLaneGroup) continue;
+      fetch.some(1);
+      AddGroup(running[i], lanes[i], sums);
+      more = true;
     }
   }
   for (std::size_t i = 0; i < lanes.size(); ++i) {
@@ -175,7 +239,13 @@ HWY_AFTER_NAMESPACE();
 namespace harambee::exact::rice {
 
 HWY_EXPORT(ReadValues);
+HWY_EXPORT(WriteValues);
 HWY_EXPORT(AddValues);
+
+void write_values(container::BitWriter& bits, std::span<const std::uint16_t> kept,
+                  const Written& form) {
+  HWY_DYNAMIC_DISPATCH(WriteValues)(bits, kept, form);
+}
 
 void add_values(std::span<Lane> lanes, std::int64_t* sums, std::span<const float> soon) {
   HARAMBEE_CHECK(lanes.size() <= kLanesMax);
@@ -188,6 +258,15 @@ Read read_values(View stream, std::uint64_t position, const Form& form, std::uin
 }
 
 namespace reference {
+
+void write_values(container::BitWriter& bits, std::span<const std::uint16_t> kept,
+                  const Written& form) {
+  std::uint32_t next = 0;
+  for (const std::uint16_t one : kept) {
+    write_one(bits, one, next, form);
+    next = (one & kPlaceMask) + 1u;
+  }
+}
 
 void add_values(std::span<Lane> lanes, std::int64_t* sums) {
   for (Lane& lane : lanes) {

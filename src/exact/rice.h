@@ -1,11 +1,12 @@
-// Reading the kept values of one sparse chunk (spec/delta.md), twice: one by one as the page says,
-// and in groups, compiled for each instruction set. Internal to this room.
+// Reading and writing the kept values of one sparse chunk (spec/delta.md), twice: one by one as the
+// page says, and in groups, compiled for each instruction set. Internal to this room.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
 #include "base/bytes.h"
+#include "exact/container.h"
 
 namespace harambee::exact::rice {
 
@@ -47,7 +48,26 @@ inline constexpr std::size_t kLanesMax = 16;
 // so it can come from afar meanwhile. It is not touched.
 void add_values(std::span<Lane> lanes, std::int64_t* sums, std::span<const float> soon);
 
+// How values are written.
+struct Written {
+  unsigned parameter = 0;  // as in Form
+  bool two_level = false;  // each value ends with a level bit
+  bool one_level = true;   // kHigh is not looked at
+  [[nodiscard]] unsigned fixed() const { return parameter + (two_level ? 2 : 1); }
+};
+// Values to be written: places of a chunk, ascending, with flags.
+inline constexpr std::uint16_t kPlaceMask = 0x0FFF;
+inline constexpr std::uint16_t kNegative = 0x8000;
+inline constexpr std::uint16_t kHigh = 0x4000;  // of the upper level
+static_assert(kChunk == kPlaceMask + 1u);
+
+// Appends the codes that read_values() reads.
+void write_values(container::BitWriter& bits, std::span<const std::uint16_t> kept,
+                  const Written& form);
+
 namespace reference {
+void write_values(container::BitWriter& bits, std::span<const std::uint16_t> kept,
+                  const Written& form);
 void add_values(std::span<Lane> lanes, std::int64_t* sums);
 [[nodiscard]] Read read_values(View stream, std::uint64_t position, const Form& form,
                                std::uint32_t count, std::uint16_t* place, std::int32_t* value);

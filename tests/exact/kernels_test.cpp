@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 
+#include "exact/container.h"
 #include "exact/math.h"
 #include "exact/rice.h"
 #include "tests/exact/numbers.h"
@@ -93,6 +94,36 @@ TEST_P(Kernels, Count) {
       EXPECT_EQ(kernels::count_at_least(bits.data(), n, threshold),
                 kernels::reference::count_at_least(bits.data(), n, threshold));
     }
+  }
+}
+
+TEST_P(Kernels, Rank) {
+  Rng rng = rng_of("rank");
+  for (const std::uint32_t n : kLengths) {
+    std::vector<std::uint32_t> bits(n);
+    // Many equal ones, and zeros, which never count.
+    for (std::uint32_t& b : bits) b = 0x3F80'0000u + static_cast<std::uint32_t>(rng.below(n));
+    for (std::uint32_t i = 0; i < n; i += 5) bits[i] = 0;
+    const std::uint32_t reach = kernels::reference::count_at_least(bits.data(), n, 1);
+    for (std::uint32_t keep = 1; keep <= reach; keep += 1 + keep / 2) {
+      for (const std::uint32_t most : {0x3F80'0000u + n, kernels::kMagnitudeBits}) {
+        EXPECT_EQ(kernels::threshold_of(bits.data(), n, keep, 1, most),
+                  kernels::reference::threshold_of(bits.data(), n, keep, 1, most));
+      }
+    }
+    for (const std::uint32_t threshold : {1u, 0x3F80'0000u + n / 2, kernels::kMagnitudeBits}) {
+      const double fast = kernels::exact_sum_at_least(bits.data(), n, threshold);
+      const double slow = kernels::reference::exact_sum_at_least(bits.data(), n, threshold);
+      EXPECT_EQ(std::bit_cast<std::uint64_t>(fast), std::bit_cast<std::uint64_t>(slow));
+    }
+  }
+}
+
+TEST_P(Kernels, MagnitudeSum) {
+  for (const std::uint32_t n : {0u, 16u, 32u, 48u, 1'024u}) {
+    const std::vector<float> x = varied("sum", n);
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(kernels::magnitude_sum(x.data(), n)),
+              std::bit_cast<std::uint32_t>(kernels::reference::magnitude_sum(x.data(), n)));
   }
 }
 
@@ -213,6 +244,43 @@ TEST_P(Kernels, RiceLanes) {
     for (std::size_t i = 0; i < fast.size(); ++i) {
       ASSERT_EQ(fast[i].position, slow[i].position);
       ASSERT_EQ(fast[i].outside, slow[i].outside);
+    }
+  }
+}
+
+// What is written is what is read, whatever the number of values and the flags.
+TEST_P(Kernels, RiceWrite) {
+  Rng rng = rng_of("write");
+  for (int trial = 0; trial < 500; ++trial) {
+    std::vector<std::uint16_t> kept;
+    const std::uint64_t sparse = 1 + rng.below(trial % 3 == 0 ? 1'500 : 60);
+    for (std::uint64_t place = rng.below(sparse); place < kChunk; place += 1 + rng.below(sparse)) {
+      kept.push_back(static_cast<std::uint16_t>(place | (rng.next() & 0xC000)));
+    }
+    rice::Written form;
+    form.parameter = static_cast<unsigned>(rng.below(12));
+    form.two_level = rng.below(2) == 1;
+    form.one_level = !form.two_level || rng.below(2) == 1;
+    Bytes fast, slow;
+    container::BitWriter fast_bits(fast), slow_bits(slow);
+    rice::write_values(fast_bits, kept, form);
+    rice::reference::write_values(slow_bits, kept, form);
+    fast_bits.finish();
+    slow_bits.finish();
+    ASSERT_EQ(fast, slow);
+    const rice::Form read{.parameter = form.parameter,
+                          .two_level = form.two_level,
+                          .length = kChunk,
+                          .level = {3, 5}};
+    std::vector<std::uint16_t> places(kept.size());
+    std::vector<std::int32_t> values(kept.size());
+    ASSERT_FALSE(rice::read_values(fast, 0, read, static_cast<std::uint32_t>(kept.size()),
+                                   places.data(), values.data())
+                     .outside);
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      ASSERT_EQ(places[i], kept[i] & rice::kPlaceMask);
+      const std::int32_t level = !form.one_level && (kept[i] & rice::kHigh) ? 5 : 3;
+      ASSERT_EQ(values[i], kept[i] & rice::kNegative ? -level : level);
     }
   }
 }
