@@ -9,6 +9,7 @@
 #include "exact/kernels.h"
 #include "exact/math.h"
 #include "exact/real.h"
+#include "exact/rice.h"
 
 namespace harambee::exact {
 namespace {
@@ -84,13 +85,15 @@ Result<Aggregate> Aggregate::make(std::span<const Delta> deltas, Weights weights
   Aggregate out;
   out.parameters_ = deltas[0].parameters();
   out.chunks_ = deltas[0].chunks();
-  out.cursors_.reserve(deltas.size() + 1);
-  out.factor_.reserve(deltas.size() + 1);
+  std::vector<const Delta*> read;
+  std::vector<std::int64_t> factors;
+  read.reserve(deltas.size() + 1);
+  factors.reserve(deltas.size() + 1);
   const auto add = [&](const Delta& delta, std::uint32_t weight) {
     if (weight == 0) return;
     if (HARAMBEE_MUTANT("drops-last") && &delta == &deltas.back()) return;
-    out.cursors_.emplace_back(delta);
-    out.factor_.push_back(weight);
+    read.push_back(&delta);
+    factors.push_back(weight);
   };
   for (std::size_t i = 0; i < deltas.size(); ++i) {
     if (deltas[i].parameters() != out.parameters_) {
@@ -105,30 +108,48 @@ Result<Aggregate> Aggregate::make(std::span<const Delta> deltas, Weights weights
     add(*previous, weights.previous);
   }
   out.scale_ = power_of_two(weights.exponent) / weights.divisor;
+  // A sum of one or more times this is not rounded to zero, so never to −0.
+  constexpr double kLeastScale = 0x1p-149;
+  out.reader_ = SumReader(read, factors);
+  out.few_ = out.reader_.most_values() <= kFewMost && out.scale_ >= kLeastScale;
   out.sums_ = std::make_unique<Sums>();
   return out;
 }
 
-// The sums of the next chunk, whose length is returned.
-std::uint32_t Aggregate::sum_up(std::span<const float> out) {
+// out ← u, or with β: out ← β·out + u.
+std::uint32_t Aggregate::add(std::span<float> out, const float* beta) {
   HARAMBEE_CHECK(!done());
   const std::uint32_t length = container::chunk_length(parameters_, chunk_++);
   HARAMBEE_CHECK(out.size() >= length);
-  Delta::Cursor::add_next(cursors_, factor_, sums_->of, out.first(length));
+  std::int64_t* const sums = sums_->of.data();
+  rice::Onto onto{.out = out.first(length)};
+  if (!few_) {
+    reader_.add_next(length, {sums, nullptr}, onto);
+    if (beta != nullptr) {
+      kernels::add_sums(sums, scale_, out.data(), *beta, length);
+    } else {
+      kernels::sums_to_floats(sums, scale_, out.data(), length);
+    }
+    return length;
+  }
+  // β·out + u in two steps: first as if u were zero, then u where it is not, a place's second value
+  // finding its sum zero again. The same bits: β·out + 0 is never −0, and no u is (see make()), so
+  // zeros that are added change nothing.
+  onto.what = beta != nullptr ? rice::Onto::What::scale : rice::Onto::What::clear;
+  onto.beta = beta != nullptr ? *beta : 0;
+  std::uint16_t* const places = sums_->places.data();
+  const std::size_t found = reader_.add_next(length, {sums, places}, onto);
+  for (std::size_t i = 0; i < found; ++i) {
+    const std::uint16_t place = places[i];
+    out[place] += static_cast<float>(static_cast<double>(sums[place]) * scale_);
+    sums[place] = 0;
+  }
   return length;
 }
 
-std::uint32_t Aggregate::next(std::span<float> out) {
-  const std::uint32_t length = sum_up(out);
-  kernels::sums_to_floats(sums_->of.data(), scale_, out.data(), length);
-  return length;
-}
+std::uint32_t Aggregate::next(std::span<float> out) { return add(out, nullptr); }
 
-std::uint32_t Aggregate::add_next(std::span<float> out, float beta) {
-  const std::uint32_t length = sum_up(out);
-  kernels::add_sums(sums_->of.data(), scale_, out.data(), beta, length);
-  return length;
-}
+std::uint32_t Aggregate::add_next(std::span<float> out, float beta) { return add(out, &beta); }
 
 namespace {
 

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "exact/codec.h"
+#include "exact/sum_reader.h"
 
 namespace harambee::exact {
 
@@ -40,8 +41,8 @@ struct Weights {
 [[nodiscard]] Weights clip_weights(std::span<const SquaredNorm> norms);
 
 // u, chunk after chunk: float(double(S) · (2^k / divisor)) of the integer sum S,
-// the quotient being one double. Memory: one accumulator of 4096 int64, and a cursor and a weight
-// (32 bytes) for each contribution, whatever the model's size.
+// the quotient being one double. Memory: one accumulator of 4096 int64, 1024 places, and a cursor
+// and a weight (32 bytes) for each contribution, whatever the model's size.
 class Aggregate {
  public:
   // Borrows the deltas. invalid: none, or of different length; limit: more than kContributionsMax.
@@ -63,16 +64,20 @@ class Aggregate {
 
  private:
   Aggregate() = default;
-  std::uint32_t sum_up(std::span<const float> out);
-  std::vector<Delta::Cursor> cursors_;
-  std::vector<std::int64_t> factor_;  // of each cursor
+  std::uint32_t add(std::span<float> out, const float* beta);
+  SumReader reader_;
   double scale_ = 0;
   std::uint64_t parameters_ = 0;
   std::uint64_t chunk_ = 0;
   std::uint64_t chunks_ = 0;
+  // Where few places have a value, only those are looked at. Beyond this many values of a chunk
+  // (with repetitions) it is faster to convert all of its sums.
+  static constexpr std::uint32_t kFewMost = 1'024;
+  bool few_ = false;
   // All zero between calls. On cache lines of its own: vectors across two lines cost twice.
   struct alignas(64) Sums {
     std::array<std::int64_t, kChunk> of{};
+    std::array<std::uint16_t, kFewMost> places;
   };
   std::unique_ptr<Sums> sums_;
 };

@@ -106,6 +106,8 @@ class Delta {
   [[nodiscard]] std::uint64_t nonzero() const { return nonzero_; }
   [[nodiscard]] const SquaredNorm& squared_norm() const { return norm_; }
   [[nodiscard]] View blob() const { return blob_; }
+  [[nodiscard]] Codec::Kind kind() const { return kind_; }
+  [[nodiscard]] std::uint32_t keep() const { return keep_; }
   [[nodiscard]] std::uint64_t chunks() const { return (parameters_ + kChunk - 1) / kChunk; }
 
   // The non-zero values of one chunk: parameter place[i] of the chunk is value[i] × 2^exponent.
@@ -123,15 +125,8 @@ class Delta {
     [[nodiscard]] bool done() const { return chunk_ == delta_->chunks(); }
     // Requires !done(). Writes only the first `size` elements.
     void next(Chunk& out);
-    // The next chunk of many deltas of one length, added up: sums[place] ← sums[place] +
-    // factors[i] · value for every value of cursor i. Reads several deltas at once, which is
-    // several times faster than next(). The sums must fit; all cursors must be at the same chunk.
-    // `soon`, which may be empty, is what the caller will write next; it is only fetched.
-    static void add_next(std::span<Cursor> cursors, std::span<const std::int64_t> factors,
-                         std::span<std::int64_t> sums, std::span<const float> soon);
 
    private:
-    void add_dense(std::int64_t factor, std::span<std::int64_t> sums);
     const Delta* delta_;
     std::uint64_t bit_ = 0;
     std::uint64_t chunk_ = 0;

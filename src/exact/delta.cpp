@@ -5,6 +5,7 @@
 #include "exact/container.h"
 #include "exact/math.h"
 #include "exact/rice.h"
+#include "exact/sum_reader.h"
 
 namespace harambee::exact {
 namespace {
@@ -238,50 +239,42 @@ void Delta::Cursor::next(Chunk& out) {
   ++chunk_;
 }
 
-void Delta::Cursor::add_next(std::span<Cursor> cursors, std::span<const std::int64_t> factors,
-                             std::span<std::int64_t> sums, std::span<const float> soon) {
-  HARAMBEE_CHECK(cursors.size() == factors.size());
-  std::array<rice::Lane, rice::kLanesMax> lanes;
-  std::array<Cursor*, rice::kLanesMax> reader;
-  std::size_t used = 0;
-  const auto add_lanes = [&] {
-    rice::add_values(std::span(lanes).first(used), sums.data(), soon);
-    soon = {};
-    for (std::size_t i = 0; i < used; ++i) {
-      HARAMBEE_CHECK(!lanes[i].outside);  // parse() has read the same bytes
-      reader[i]->bit_ = lanes[i].position;
-    }
-    used = 0;
-  };
-  for (std::size_t i = 0; i < cursors.size(); ++i) {
-    Cursor& cursor = cursors[i];
-    const Delta& delta = *cursor.delta_;
-    if (delta.kind_ != Kind::sign && delta.kind_ != Kind::two_level) {
-      cursor.add_dense(factors[i], sums);
+SumReader::SumReader(std::span<const Delta* const> deltas, std::span<const std::int64_t> weights) {
+  HARAMBEE_CHECK(deltas.size() == weights.size());
+  std::vector<rice::Stream> streams;
+  streams.reserve(deltas.size());
+  for (std::size_t i = 0; i < deltas.size(); ++i) {
+    const Delta& delta = *deltas[i];
+    const bool sparse = delta.kind() == Kind::sign || delta.kind() == Kind::two_level;
+    most_values_ += sparse ? delta.keep() : kChunk;
+    if (!sparse) {
+      dense_.push_back({Delta::Cursor(delta), weights[i]});
       continue;
     }
-    const std::uint32_t length = chunk_length(delta.parameters_, cursor.chunk_++);
-    HARAMBEE_CHECK(length <= sums.size());
-    const Form form = form_of(delta.kind_, delta.keep_);
-    BitReader bits(delta.blob_.subspan(container::kHeaderBytes), cursor.bit_);
-    const SparseHead head = read_sparse_head(bits, form, length);
-    rice::Lane& lane = lanes[used];
-    lane.stream = bits.bytes();
-    lane.position = bits.position();
-    lane.form = rice_form(form, length, head);
-    lane.count = head.count;
-    lane.weight = factors[i];
-    lane.outside = false;
-    reader[used++] = &cursor;
-    if (used == lanes.size()) add_lanes();
+    streams.push_back({.bytes = delta.blob().subspan(container::kHeaderBytes),
+                       .parameter = container::rice_parameter(delta.keep()),
+                       .two_level = delta.kind() == Kind::two_level,
+                       .keep = delta.keep(),
+                       .weight = weights[i]});
   }
-  add_lanes();
+  sparse_ = rice::Streams(streams);
 }
 
-void Delta::Cursor::add_dense(std::int64_t factor, std::span<std::int64_t> sums) {
-  Chunk chunk;
-  next(chunk);
-  for (std::uint32_t j = 0; j < chunk.size; ++j) sums[chunk.place[j]] += factor * chunk.value[j];
+std::size_t SumReader::add_next(std::uint32_t length, const rice::Sums& sums,
+                                const rice::Onto& onto) {
+  std::size_t places = sparse_.add_next(length, sums, onto);
+  HARAMBEE_CHECK(!sparse_.outside());  // parse() has read the same bytes
+  Delta::Chunk chunk;
+  for (Dense& one : dense_) {
+    one.cursor.next(chunk);
+    for (std::uint32_t j = 0; j < chunk.size; ++j) {
+      sums.sum[chunk.place[j]] += one.weight * chunk.value[j];
+    }
+    if (sums.places == nullptr) continue;
+    std::copy_n(chunk.place.begin(), chunk.size, sums.places + places);
+    places += chunk.size;
+  }
+  return places;
 }
 
 void add_scaled(const Delta& delta, float factor, std::span<float> values) {

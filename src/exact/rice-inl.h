@@ -50,15 +50,59 @@ inline void write_one(container::BitWriter& bits, std::uint32_t kept, std::uint3
   bits.put_rice(code.quotient, code.rest, form.fixed());
 }
 
-// The lane's next `count` values, one by one; stops at a place outside of the chunk.
-inline void add_one_by_one(State& state, Lane& lane, std::uint32_t count, std::int64_t* sums) {
-  for (std::uint32_t i = 0; i < count && !lane.outside; ++i) {
-    std::uint16_t place = 0;
-    std::int32_t value = 0;
-    read_one(state, lane.form, place, value);
-    lane.outside = state.next > lane.form.length;
-    if (!lane.outside) sums[place] += lane.weight * value;
+// Sums, and the next of the places, which are written over and over again if nobody asks for them.
+struct Sink {
+  std::int64_t* sum;
+  std::uint16_t* places;
+  std::size_t step;  // 1, or 0 if nobody asks
+  void wrote(std::size_t count) { places += count * step; }
+};
+
+inline View bytes_of(const Eight& streams, std::size_t i) {
+  return {reinterpret_cast<const std::uint8_t*>(streams.address[i]), streams.size[i]};
+}
+
+// What stands before a chunk's values (spec/delta.md): mantissas, and how many values there are.
+inline void read_head(Eight& streams, std::size_t i, std::uint32_t length) {
+  container::BitReader bits(bytes_of(streams, i), streams.position[i]);
+  streams.next[i] = streams.left[i] = streams.outside[i] = 0;
+  const std::int64_t low = bits.take(container::kMantissaBits);
+  if (low != 0) {
+    const std::int64_t high = streams.two_level[i] ? bits.take(container::kMantissaBits) : 0;
+    const std::uint64_t most = std::min<std::uint64_t>(streams.keep[i], length);
+    streams.left[i] = bits.take(1) ? most : bits.take(container::kCountBits);
+    streams.low[i] = streams.weight[i] * low;
+    streams.high[i] = streams.weight[i] * high;
   }
+  streams.position[i] = bits.position();
+}
+
+// The stream's next `count` values, one by one; stops at a place outside of the chunk.
+inline void add_one_by_one(Eight& streams, std::size_t i, std::uint64_t count, std::uint32_t length,
+                           Sink& sink) {
+  const Form form{.parameter = static_cast<unsigned>(streams.parameter[i]),
+                  .two_level = streams.two_level[i] != 0,
+                  .length = length,
+                  .level = {1, 2}};
+  State state{.bits = container::BitReader(bytes_of(streams, i), streams.position[i]),
+              .next = streams.next[i]};
+  streams.left[i] -= count;
+  for (; count > 0; --count) {
+    std::uint16_t place = 0;
+    std::int32_t level = 0;
+    read_one(state, form, place, level);
+    if (state.next > length) {
+      streams.outside[i] = 1;
+      streams.left[i] = 0;
+      break;
+    }
+    const std::int64_t magnitude = level == 2 || level == -2 ? streams.high[i] : streams.low[i];
+    sink.sum[place] += level < 0 ? -magnitude : magnitude;
+    *sink.places = place;
+    sink.wrote(1);
+  }
+  streams.position[i] = state.bits.position();
+  streams.next[i] = state.next;
 }
 
 // Places ascend, so the last one tells whether any was outside.

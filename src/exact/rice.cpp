@@ -106,13 +106,21 @@ void WriteValues(container::BitWriter& out, std::span<const std::uint16_t> kept,
   out = bits;
 }
 
-// A lane in the middle of its chunk.
+constexpr std::uint32_t kGroup = 4;
+
+// The rare cases: long codes, a stream's last bytes, a chunk's last values.
+HWY_NOINLINE void AddSlowly(Eight& streams, std::size_t i, std::uint64_t count,
+                            std::uint32_t length, Sink& sink) {
+  add_one_by_one(streams, i, count, length, sink);
+}
+
+// One stream in the middle of its chunk.
 struct Running {
   const std::uint8_t* bytes;
   std::uint64_t size;
   std::uint64_t position;
   std::uint64_t next;
-  std::uint32_t left;
+  std::uint64_t left;
   std::uint32_t parameter;
   std::uint32_t fixed;
   std::uint32_t flag_mask;
@@ -121,48 +129,48 @@ struct Running {
   std::int64_t addend[4];
 };
 
-constexpr std::uint32_t kLaneGroup = 4;
-
-Running Start(const Lane& lane) {
-  const std::int64_t low = lane.weight * lane.form.level[0];
-  const std::int64_t high = lane.weight * lane.form.level[1];
-  Running r{.bytes = lane.stream.data(),
-            .size = lane.stream.size(),
-            .position = lane.position,
-            .next = 0,
-            .left = lane.count,
-            .parameter = lane.form.parameter,
-            .fixed = lane.form.fixed(),
-            .flag_mask = lane.form.two_level ? 3u : 1u,
-            .addend = {-low, low, -low, low}};
-  if (lane.form.two_level) r.addend[0] = -high, r.addend[1] = high;
-  return r;
+Running Enter(const Eight& streams, std::size_t i) {
+  const std::int64_t low = streams.low[i], high = streams.two_level[i] ? streams.high[i] : low;
+  return {.bytes = reinterpret_cast<const std::uint8_t*>(streams.address[i]),
+          .size = streams.size[i],
+          .position = streams.position[i],
+          .next = streams.next[i],
+          .left = streams.left[i],
+          .parameter = static_cast<std::uint32_t>(streams.parameter[i]),
+          .fixed = static_cast<std::uint32_t>(streams.fixed[i]),
+          .flag_mask = streams.two_level[i] ? 3u : 1u,
+          .addend = {-high, high, -low, low}};
 }
 
-// The rare cases: long codes, the stream's last bytes, a chunk's last values.
-HWY_NOINLINE void AddSlowly(Running& r, Lane& lane, std::uint32_t count, std::int64_t* sums) {
-  State state{.bits = container::BitReader(lane.stream, r.position), .next = r.next};
-  add_one_by_one(state, lane, count, sums);
-  r.position = state.bits.position();
-  r.next = state.next;
-  r.left = lane.outside ? 0 : r.left - count;
+void Leave(const Running& r, Eight& streams, std::size_t i) {
+  streams.position[i] = r.position;
+  streams.next[i] = r.next;
+  streams.left[i] = r.left;
+}
+
+HWY_NOINLINE void AddGroupSlowly(Running& r, Eight& streams, std::size_t i, std::uint32_t length,
+                                 Sink& sink) {
+  Leave(r, streams, i);
+  AddSlowly(streams, i, kGroup, length, sink);
+  r = Enter(streams, i);
 }
 
 // Four values out of one window of 56 bits; nothing is added before all of them are known to be
 // inside of the window and of the chunk.
-HWY_INLINE void AddGroup(Running& r, Lane& lane, std::int64_t* sums) {
+HWY_INLINE void AddGroup(Running& r, Eight& streams, std::size_t i, std::uint32_t length,
+                         Sink& sink) {
   const std::uint64_t byte = r.position >> 3;
-  if (HWY_UNLIKELY(byte + 8 > r.size)) return AddSlowly(r, lane, kLaneGroup, sums);
+  if (HWY_UNLIKELY(byte + 8 > r.size)) return AddGroupSlowly(r, streams, i, length, sink);
   std::uint64_t word;
   std::memcpy(&word, r.bytes + byte, 8);
   word = ~(word >> (r.position & 7));
   const std::uint64_t rest_mask = (std::uint64_t{1} << r.parameter) - 1;
   std::uint64_t at = r.next;
-  std::uint64_t place[kLaneGroup];
-  std::int64_t addend[kLaneGroup];
+  std::uint64_t place[kGroup];
+  std::int64_t addend[kGroup];
   unsigned ones = 0;
 #pragma GCC unroll 4
-  for (std::uint32_t j = 0; j < kLaneGroup; ++j) {
+  for (std::uint32_t j = 0; j < kGroup; ++j) {
     const auto quotient = static_cast<unsigned>(std::countr_zero(word));
     ones += quotient;
     word = (word >> (quotient & 63)) >> 1;
@@ -171,64 +179,119 @@ HWY_INLINE void AddGroup(Running& r, Lane& lane, std::int64_t* sums) {
     addend[j] = r.addend[(word >> r.parameter) & r.flag_mask];
     word >>= r.fixed;
   }
-  const unsigned used = ones + kLaneGroup * (1 + r.fixed);
-  if (HWY_UNLIKELY(used > 56 || at > lane.form.length)) {
-    return AddSlowly(r, lane, kLaneGroup, sums);
+  const unsigned used = ones + kGroup * (1 + r.fixed);
+  if (HWY_UNLIKELY(used > 56 || at > length)) {
+    return AddGroupSlowly(r, streams, i, length, sink);
   }
 #pragma GCC unroll 4
-  for (std::uint32_t j = 0; j < kLaneGroup; ++j) sums[place[j]] += addend[j];
+  for (std::uint32_t j = 0; j < kGroup; ++j) {
+    sink.sum[place[j]] += addend[j];
+    sink.places[j] = static_cast<std::uint16_t>(place[j]);
+  }
+  sink.wrote(kGroup);
   r.position += used;
   r.next = at;
-  r.left -= kLaneGroup;
+  r.left -= kGroup;
 }
 
-// Lines that will be written soon, asked for a few at a time, while values are read.
-class Fetch {
+// Makes lines ready, a few at a time, while values are read.
+class Ready {
  public:
-  // `turns`: after as many calls of some(1) all lines have been asked for.
-  Fetch(std::span<const float> soon, std::size_t turns)
-      : soon_(soon), step_(turns == 0 ? 0 : (soon.size() / kLine + turns - 1) / turns * kLine) {}
-  HWY_INLINE void some(std::size_t turns) {
-    const std::size_t fetched = std::min(step_ * turns, soon_.size());
-    for (std::size_t j = 0; j < fetched; j += kLine) __builtin_prefetch(soon_.data() + j, 1);
-    soon_ = soon_.subspan(fetched);
+  // `turns`: after as many calls of some() all whole lines are ready.
+  Ready(const Onto& onto, std::size_t turns) : out_(onto.out), what_(onto.what), beta_(onto.beta) {
+    const std::size_t address = reinterpret_cast<std::uintptr_t>(out_.data()) / sizeof(float);
+    few(std::min((kLine - address % kLine) % kLine, out_.size()));
+    const std::size_t lines = out_.size() / kLine;
+    step_ = turns == 0 ? 0 : (lines + turns - 1) / turns * kLine;
+  }
+  HWY_INLINE void some() {
+    const std::size_t size = std::min(step_, out_.size() / kLine * kLine);
+    float* const out = out_.data();
+    const hn::ScalableTag<float> d;
+    if (what_ == Onto::What::fetch) {
+      for (std::size_t i = 0; i < size; i += kLine) __builtin_prefetch(out + i, 1);
+    } else if (what_ == Onto::What::clear) {
+      const auto zero = hn::Zero(d);
+      for (std::size_t i = 0; i < size; i += kLine) __builtin_prefetch(out + i + kAhead, 1);
+      for (std::size_t i = 0; i < size; i += hn::Lanes(d)) hn::StoreU(zero, d, out + i);
+    } else {
+      const auto beta = hn::Set(d, beta_), zero = hn::Zero(d);
+      for (std::size_t i = 0; i < size; i += kLine) __builtin_prefetch(out + i + kAhead, 1);
+      for (std::size_t i = 0; i < size; i += hn::Lanes(d)) {
+        hn::StoreU(hn::Add(hn::Mul(beta, hn::LoadU(d, out + i)), zero), d, out + i);
+      }
+    }
+    out_ = out_.subspan(size);
+  }
+  HWY_INLINE void rest() {
+    step_ = out_.size() / kLine * kLine;
+    some();
+    few(out_.size());
   }
 
  private:
-  static constexpr std::size_t kLine = 16;  // floats
-  std::span<const float> soon_;
-  std::size_t step_;
+  static constexpr std::size_t kLine = 16;  // floats; a multiple of every vector's
+  static constexpr std::size_t kAhead = 64 * kLine;
+  void few(std::size_t count) {
+    for (float& x : out_.first(count)) {
+      if (what_ == Onto::What::clear) x = 0;
+      if (what_ == Onto::What::scale) x = beta_ * x + 0.0F;
+    }
+    out_ = out_.subspan(count);
+  }
+  std::span<float> out_;
+  Onto::What what_;
+  float beta_;
+  std::size_t step_ = 0;
 };
 
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-#include "exact/rice_lanes-inl.h"
-#else
-HWY_INLINE void AddVectors(Running*, std::span<Lane>, std::int64_t*, Fetch&) {}
-#endif
-
-void AddValues(std::span<Lane> lanes, std::int64_t* HWY_RESTRICT sums,
-               std::span<const float> soon) {
-  Running running[kLanesMax];
-  std::uint32_t groups = 0;
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    running[i] = Start(lanes[i]);
-    groups = std::max(groups, lanes[i].count / kLaneGroup);
-  }
-  Fetch fetch(soon, groups * lanes.size());
-  AddVectors(running, lanes, sums, fetch);
+// Values that are left, of up to sixteen streams at once.
+void AddRest(std::span<Eight> streams, std::uint32_t length, Sink& sink, Ready& ready) {
+  Running running[16];
+  for (std::size_t i = 0; i < 8 * streams.size(); ++i) running[i] = Enter(streams[i / 8], i % 8);
   for (bool more = true; more;) {
     more = false;
-    for (std::size_t i = 0; i < lanes.size(); ++i) {
-      if (running[i].left < kLaneGroup) continue;
-      fetch.some(1);
-      AddGroup(running[i], lanes[i], sums);
+    for (std::size_t i = 0; i < 8 * streams.size(); ++i) {
+      if (running[i].left < kGroup) continue;
+      ready.some();
+      AddGroup(running[i], streams[i / 8], i % 8, length, sink);
       more = true;
     }
   }
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    if (running[i].left != 0) AddSlowly(running[i], lanes[i], running[i].left, sums);
-    lanes[i].position = running[i].position;
+  for (std::size_t i = 0; i < 8 * streams.size(); ++i) {
+    Eight& its = streams[i / 8];
+    Leave(running[i], its, i % 8);
+    if (its.left[i % 8] != 0) AddSlowly(its, i % 8, its.left[i % 8], length, sink);
   }
+}
+
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#include "exact/rice_eight-inl.h"
+#else
+// Asks for `ready` in as many turns as there are groups.
+void AddTogether(std::span<Eight> streams, std::uint32_t length, Sink& sink, const Onto& onto) {
+  std::size_t groups = 0;
+  for (Eight& eight : streams) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      read_head(eight, i, length);
+      groups += eight.left[i] / kGroup;
+    }
+  }
+  Ready ready(onto, groups);
+  for (; !streams.empty(); streams = streams.subspan(std::min<std::size_t>(2, streams.size()))) {
+    AddRest(streams.first(std::min<std::size_t>(2, streams.size())), length, sink, ready);
+  }
+  ready.rest();
+}
+#endif
+
+std::size_t AddNext(std::span<Eight> streams, std::uint32_t length, const Sums& sums,
+                    const Onto& onto) {
+  std::uint16_t ignored[8 * kGroup];
+  const bool asked = sums.places != nullptr;
+  Sink sink{sums.sum, asked ? sums.places : ignored, asked ? 1u : 0u};
+  AddTogether(streams, length, sink, onto);
+  return asked ? static_cast<std::size_t>(sink.places - sums.places) : 0;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -240,16 +303,36 @@ namespace harambee::exact::rice {
 
 HWY_EXPORT(ReadValues);
 HWY_EXPORT(WriteValues);
-HWY_EXPORT(AddValues);
+HWY_EXPORT(AddNext);
 
 void write_values(container::BitWriter& bits, std::span<const std::uint16_t> kept,
                   const Written& form) {
   HWY_DYNAMIC_DISPATCH(WriteValues)(bits, kept, form);
 }
 
-void add_values(std::span<Lane> lanes, std::int64_t* sums, std::span<const float> soon) {
-  HARAMBEE_CHECK(lanes.size() <= kLanesMax);
-  HWY_DYNAMIC_DISPATCH(AddValues)(lanes, sums, soon);
+Streams::Streams(std::span<const Stream> streams) : eights_((streams.size() + 7) / 8) {
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    const Stream& stream = streams[i];
+    Eight& eight = eights_[i / 8];
+    eight.address[i % 8] = reinterpret_cast<std::uintptr_t>(stream.bytes.data());
+    eight.size[i % 8] = stream.bytes.size();
+    eight.position[i % 8] = stream.position;
+    eight.parameter[i % 8] = stream.parameter;
+    eight.fixed[i % 8] = stream.parameter + (stream.two_level ? 2 : 1);
+    eight.two_level[i % 8] = stream.two_level ? 1 : 0;
+    eight.keep[i % 8] = stream.keep;
+    eight.weight[i % 8] = stream.weight;
+  }
+}
+
+std::size_t Streams::add_next(std::uint32_t length, const Sums& sums, const Onto& onto) {
+  return HWY_DYNAMIC_DISPATCH(AddNext)(eights_, length, sums, onto);
+}
+
+bool Streams::outside() const {
+  return std::ranges::any_of(eights_, [](const Eight& eight) {
+    return std::ranges::any_of(eight.outside, [](std::uint64_t one) { return one != 0; });
+  });
 }
 
 Read read_values(View stream, std::uint64_t position, const Form& form, std::uint32_t count,
@@ -268,12 +351,17 @@ void write_values(container::BitWriter& bits, std::span<const std::uint16_t> kep
   }
 }
 
-void add_values(std::span<Lane> lanes, std::int64_t* sums) {
-  for (Lane& lane : lanes) {
-    State state{.bits = container::BitReader(lane.stream, lane.position)};
-    add_one_by_one(state, lane, lane.count, sums);
-    lane.position = state.bits.position();
+std::size_t add_next(std::span<Eight> streams, std::uint32_t length, const Sums& sums) {
+  std::uint16_t ignored = 0;
+  const bool asked = sums.places != nullptr;
+  Sink sink{sums.sum, asked ? sums.places : &ignored, asked ? 1u : 0u};
+  for (Eight& eight : streams) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      read_head(eight, i, length);
+      add_one_by_one(eight, i, eight.left[i], length, sink);
+    }
   }
+  return asked ? static_cast<std::size_t>(sink.places - sums.places) : 0;
 }
 
 Read read_values(View stream, std::uint64_t position, const Form& form, std::uint32_t count,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/bytes.h"
 #include "exact/container.h"
@@ -30,23 +31,61 @@ struct Read {
 [[nodiscard]] Read read_values(View stream, std::uint64_t position, const Form& form,
                                std::uint32_t count, std::uint16_t* place, std::int32_t* value);
 
-// One contribution's chunk, to be added to the sums of all.
-struct Lane {
-  View stream;
-  std::uint64_t position = 0;  // the first bit of the values; then the first that was not read
-  Form form;
-  std::uint32_t count = 0;  // values
-  std::int64_t weight = 0;  // of one unit of a value
-  bool outside = false;     // set if a place was not below `length`; it was not added then
+// A sparse delta's stream, which has been found canonical, and the weight of one unit of its
+// values.
+struct Stream {
+  View bytes;
+  std::uint64_t position = 0;  // the first bit of the next chunk
+  unsigned parameter = 0;      // as in Form
+  bool two_level = false;
+  std::uint32_t keep = 0;
+  std::int64_t weight = 0;
 };
-inline constexpr std::size_t kLanesMax = 16;
 
-// sums[place] ← sums[place] + weight · value for every value of every lane. Lanes are independent,
-// so the processor reads several of them at once: one alone is a chain of bit positions.
-// All have the same length; sums holds that many. At most kLanesMax lanes (a bug otherwise).
-// `soon` is memory that the caller will write next: codes are read at the speed of the processor,
-// so it can come from afar meanwhile. It is not touched.
-void add_values(std::span<Lane> lanes, std::int64_t* sums, std::span<const float> soon);
+// What sums are to be added to, made ready while values are read: codes are read at the speed of
+// the processor, so memory can come meanwhile.
+struct Onto {
+  enum class What { fetch, clear, scale };  // it is only asked for; out ← 0; out ← β·out + 0
+  std::span<float> out;
+  What what = What::fetch;
+  float beta = 0;
+};
+// Where values go.
+struct Sums {
+  std::int64_t* sum;      // of each place
+  std::uint16_t* places;  // the place of each value is written here, in any order, if not null
+};
+
+// Eight streams side by side, so that a vector can hold one thing of each: element i is stream i's.
+// Streams that are not there have no bytes and no weight.
+struct alignas(64) Eight {
+  std::uint64_t address[8] = {}, size[8] = {}, position[8] = {};
+  std::uint64_t parameter[8] = {}, fixed[8] = {}, two_level[8] = {}, keep[8] = {};
+  std::int64_t weight[8] = {};
+  // Of the chunk that is being read: the first place that may follow, how many values are left,
+  // what a positive value of each level adds, whether a place was outside of the chunk.
+  std::uint64_t next[8] = {}, left[8] = {};
+  std::int64_t low[8] = {}, high[8] = {};
+  std::uint64_t outside[8] = {};
+};
+
+// Many streams, read chunk by chunk. They are independent, so the processor reads several of them
+// at once: one alone is a chain of bit positions.
+class Streams {
+ public:
+  Streams() = default;
+  explicit Streams(std::span<const Stream> streams);
+  // sum[place] ← sum[place] + weight · value for every value of the next chunk, of `length`
+  // parameters, of every stream. There are that many sums. Returns how many places were written.
+  // A stream that leads outside of the chunk is read no further, and what it added is not defined.
+  std::size_t add_next(std::uint32_t length, const Sums& sums, const Onto& onto);
+  // Whether one was outside.
+  [[nodiscard]] bool outside() const;
+  [[nodiscard]] const std::vector<Eight>& eights() const { return eights_; }
+
+ private:
+  std::vector<Eight> eights_;
+};
 
 // How values are written.
 struct Written {
@@ -68,7 +107,7 @@ void write_values(container::BitWriter& bits, std::span<const std::uint16_t> kep
 namespace reference {
 void write_values(container::BitWriter& bits, std::span<const std::uint16_t> kept,
                   const Written& form);
-void add_values(std::span<Lane> lanes, std::int64_t* sums);
+std::size_t add_next(std::span<Eight> streams, std::uint32_t length, const Sums& sums);
 [[nodiscard]] Read read_values(View stream, std::uint64_t position, const Form& form,
                                std::uint32_t count, std::uint16_t* place, std::int32_t* value);
 }  // namespace reference

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <random>
 
@@ -53,7 +54,58 @@ std::vector<float> aggregated(std::span<const Delta> deltas) {
   return out;
 }
 
+// out ← β·out + u, as spec/outer-step.md §2 and §3 say it.
+void add_slowly(std::span<const Delta> deltas, const Weights& weights, float beta,
+                std::vector<float>& out) {
+  std::vector<std::int64_t> sum(out.size());
+  for (std::size_t i = 0; i < deltas.size(); ++i) {
+    Delta::Chunk chunk;
+    std::size_t at = 0;
+    for (Delta::Cursor cursor(deltas[i]); !cursor.done(); at += kChunk) {
+      cursor.next(chunk);
+      for (std::uint32_t j = 0; j < chunk.size; ++j) {
+        sum[at + chunk.place[j]] += std::int64_t{weights.weight[i]} * chunk.value[j];
+      }
+    }
+  }
+  const double scale = power_of_two(weights.exponent) / weights.divisor;
+  for (std::size_t j = 0; j < out.size(); ++j) {
+    out[j] = beta * out[j] + static_cast<float>(static_cast<double>(sum[j]) * scale);
+  }
+}
+
 SquaredNorm norm(SquaredNorm::Integer integer, int exponent) { return {integer, exponent}; }
+
+// Few values of a chunk are looked at one by one, many all at once; and where u could be rounded to
+// −0, all are.
+TEST(Aggregate, IsTheSameForFewAndForMany) {
+  const std::size_t n = 2 * kChunk + 777;
+  for (const auto& [count, keep] : {std::pair{3u, 32u}, {16u, 64u}, {20u, 64u}}) {
+    const Contributions of = contributions(count, n, Codec{Codec::Kind::sign, keep, Decimal{}});
+    std::vector<SquaredNorm> norms;
+    for (const Delta& delta : of.deltas) norms.push_back(delta.squared_norm());
+    for (const int lower : {0, 40, 140, 170}) {
+      Weights weights = clip_weights(norms);
+      weights.exponent -= lower;
+      for (const float beta : {1.0F, 0.9F}) {
+        Rng rng = rng_of("residual");
+        std::vector<float> want = heavy(rng, n, 0x1p-130F);
+        for (std::size_t i = 0; i < n; i += 3) want[i] = i % 2 == 0 ? 0.0F : -0.0F;
+        std::vector<float> got = want;
+        add_slowly(of.deltas, weights, beta, want);
+        Aggregate mean = Aggregate::make(of.deltas, weights, nullptr).value();
+        for (std::span<float> rest(got); !mean.done();) {
+          rest = rest.subspan(mean.add_next(rest, beta));
+        }
+        ASSERT_EQ(std::memcmp(got.data(), want.data(), 4 * n), 0) << count << " " << lower;
+      }
+      std::vector<float> want(n), got(n, 5.0F);
+      add_slowly(of.deltas, weights, 0.0F, want);
+      ASSERT_TRUE(aggregate(of.deltas, weights, nullptr, got).ok());
+      for (std::size_t j = 0; j < n; ++j) ASSERT_EQ(got[j], want[j]) << count << " " << lower;
+    }
+  }
+}
 
 TEST(SquaredNorm, ComparesByValue) {
   EXPECT_EQ(norm(4, 0), norm(1, 1));
@@ -214,8 +266,8 @@ TEST(Aggregate, MemoryDoesNotGrowWithTheModelAndHardlyWithContributions) {
   };
   const std::size_t small = taken(4, 5'000);
   EXPECT_EQ(taken(4, 200'000), small);
-  // Besides the fixed part: a cursor, a weight, and while the weights are made a norm, its copy and
-  // a factor; vectors that grow take twice as much on the way.
+  // Besides the fixed part: a stream's state, and while it is made its description, a norm with
+  // its copy, a factor; vectors that grow take twice as much on the way.
   EXPECT_LE(taken(36, 5'000) - small, 32u * 3 * 96);
 }
 

@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "exact/codec.h"
 #include "exact/container.h"
+#include "exact/sum_reader.h"
 #include "tests/exact/numbers.h"
 
 namespace harambee::exact {
@@ -257,7 +258,7 @@ TEST(Delta, RefusesCodesOutOfRange) {
 
 // Nineteen deltas of all codecs, more than are read at once, with sparse and empty chunks among
 // them.
-TEST(Delta, CursorsAddUpWhatEachReads) {
+TEST(Delta, ManyAreAddedUpAsEachIsRead) {
   const std::size_t n = 2 * kChunk + 1'000;
   Rng rng = rng_of("cursors");
   std::vector<Bytes> blobs;
@@ -275,26 +276,40 @@ TEST(Delta, CursorsAddUpWhatEachReads) {
   for (std::size_t i = 0; i < blobs.size(); ++i) {
     deltas.push_back(Delta::parse(blobs[i], n, codecs[i], test_base()).value());
   }
-  std::vector<Delta::Cursor> together, alone;
+  std::vector<const Delta*> read;
+  std::vector<Delta::Cursor> alone;
   std::vector<std::int64_t> factors;
   for (const Delta& delta : deltas) {
-    together.emplace_back(delta);
+    read.push_back(&delta);
     alone.emplace_back(delta);
     factors.push_back(static_cast<std::int64_t>(rng.below(1u << 30)));
   }
+  SumReader together(read, factors);
   Delta::Chunk chunk;
   for (std::uint64_t c = 0; c < deltas[0].chunks(); ++c) {
+    const auto length = static_cast<std::uint32_t>(std::min<std::size_t>(kChunk, n - c * kChunk));
     std::vector<std::int64_t> sums(kChunk), want(kChunk);
-    Delta::Cursor::add_next(together, factors, sums, {});
+    std::vector<std::uint16_t> places(together.most_values()), want_places;
+    std::vector<float> out(length + 3, -2.0F);
+    const auto what = static_cast<rice::Onto::What>(c);
+    const std::size_t written =
+        together.add_next(length, {sums.data(), c == 1 ? nullptr : places.data()},
+                          {.out = std::span(out).subspan(3), .what = what, .beta = 0.5F});
     for (std::size_t i = 0; i < alone.size(); ++i) {
       alone[i].next(chunk);
       for (std::uint32_t j = 0; j < chunk.size; ++j) {
         want[chunk.place[j]] += factors[i] * chunk.value[j];
+        if (c != 1) want_places.push_back(chunk.place[j]);
       }
     }
     ASSERT_EQ(sums, want);
+    places.resize(written);
+    std::ranges::sort(places);
+    std::ranges::sort(want_places);
+    ASSERT_EQ(places, want_places);
+    const float ready = c == 0 ? -2.0F : c == 1 ? 0.0F : -1.0F;
+    for (std::size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], i < 3 ? -2.0F : ready);
   }
-  for (const Delta::Cursor& cursor : together) EXPECT_TRUE(cursor.done());
 }
 
 TEST(Delta, AddsWhatItDecodes) {

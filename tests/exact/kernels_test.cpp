@@ -210,40 +210,45 @@ TEST_P(Kernels, RiceCodes) {
   }
 }
 
-// Random bits are mostly codes that leave their chunk sooner or later; short lanes end before.
-TEST_P(Kernels, RiceLanes) {
+// Random bits are mostly codes that leave their chunk sooner or later; short streams end before.
+TEST_P(Kernels, RiceStreams) {
   Rng rng = rng_of("lanes");
-  for (int trial = 0; trial < 1'000; ++trial) {
+  for (int trial = 0; trial < 400; ++trial) {
     const auto length = static_cast<std::uint32_t>(1 + rng.below(4'096));
-    std::vector<Bytes> streams(rng.below(rice::kLanesMax + 1));
-    std::vector<rice::Lane> fast;
-    for (Bytes& stream : streams) {
-      stream.resize(rng.below(200));
+    std::vector<Bytes> bytes(rng.below(20));
+    std::vector<rice::Stream> streams;
+    for (Bytes& stream : bytes) {
+      stream.resize(rng.below(trial % 2 == 0 ? 200 : 2'000));
       for (std::uint8_t& byte : stream) {
         byte = static_cast<std::uint8_t>(rng.next() & rng.next());
+        if (trial % 2 == 1) byte &= 0x33;  // short gaps, so that much of it is inside
         if (rng.below(50) == 0) byte = 0xFF;
       }
-      rice::Lane lane;
-      lane.stream = stream;
-      lane.position = rng.below(20);
-      lane.form.parameter = static_cast<unsigned>(rng.below(12));
-      lane.form.two_level = rng.below(2) == 1;
-      lane.form.length = length;
-      lane.form.level[0] = static_cast<std::int32_t>(1 + rng.below(40'000));
-      lane.form.level[1] = 65'535;
-      lane.count = static_cast<std::uint32_t>(rng.below(100));
-      lane.weight = static_cast<std::int64_t>(rng.below(1u << 30));
-      fast.push_back(lane);
+      streams.push_back({.bytes = stream,
+                         .position = rng.below(20),
+                         .parameter = static_cast<unsigned>(rng.below(12)),
+                         .two_level = rng.below(2) == 1,
+                         .keep = static_cast<std::uint32_t>(1 + rng.below(300)),
+                         .weight = static_cast<std::int64_t>(rng.below(1u << 30))});
     }
-    std::vector<rice::Lane> slow = fast;
-    std::vector<std::int64_t> sums(length, 7), slow_sums(length, 7);
-    const std::vector<float> soon(rng.below(300));
-    rice::add_values(fast, sums.data(), soon);
-    rice::reference::add_values(slow, slow_sums.data());
-    ASSERT_EQ(sums, slow_sums);
-    for (std::size_t i = 0; i < fast.size(); ++i) {
-      ASSERT_EQ(fast[i].position, slow[i].position);
-      ASSERT_EQ(fast[i].outside, slow[i].outside);
+    rice::Streams fast(streams);
+    std::vector<rice::Eight> slow = fast.eights();
+    for (int chunk = 0; chunk < 3 && !fast.outside(); ++chunk) {
+      std::vector<std::int64_t> sums(length, 7), slow_sums(length, 7);
+      std::vector<std::uint16_t> places(20 * 4'096), slow_places(places);
+      places.resize(fast.add_next(length, {sums.data(), places.data()}, {}));
+      slow_places.resize(
+          rice::reference::add_next(slow, length, {slow_sums.data(), slow_places.data()}));
+      for (std::size_t i = 0; i < slow.size(); ++i) {
+        for (std::size_t j = 0; j < 8; ++j) {
+          ASSERT_EQ(fast.eights()[i].position[j], slow[i].position[j]);
+          ASSERT_EQ(fast.eights()[i].outside[j], slow[i].outside[j]);
+        }
+      }
+      std::ranges::sort(places);
+      std::ranges::sort(slow_places);
+      ASSERT_EQ(places, slow_places);
+      ASSERT_EQ(sums, slow_sums);
     }
   }
 }
