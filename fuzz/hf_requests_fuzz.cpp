@@ -22,6 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static_cast<void>(hub::parse_preupload(input).ok());
   static_cast<void>(hub::parse_create(input).ok());
   static_cast<void>(hub::parse_paths(input).ok());
+  static_cast<void>(hub::parse_ref(input).ok());
+  static_cast<void>(hub::parse_settings(input).ok());
   if (const auto files = format::parse_tree(input)) {
     // One tree has one text.
     HARAMBEE_CHECK(format::write_tree(*files) == Bytes(data, data + size));

@@ -52,6 +52,12 @@ std::string read_id(Fields& fields, std::string_view key) {
   return id;
 }
 
+std::string read_ref(Fields& fields, std::string_view key) {
+  std::string name = read_text(fields, key, kRefNameBytesMax);
+  if (!is_ref_name(name)) fields.refuse(key, "is no name of a branch or tag");
+  return name;
+}
+
 RepoType read_type(Fields& fields) {
   const auto type = parse_repo_type(read_text(fields, "type", 16));
   if (!type) fields.refuse("type", "must be \"model\" or \"dataset\"");
@@ -125,22 +131,66 @@ Objection make(Repos& repos, const Place& place, std::int64_t now_ms, const KeyI
   repo.owner = std::get<KeyId>(who);
   repo.made = place;
   repo.made_ms = now_ms;
+  repo.branches.emplace(kMainBranch, place.id);
   repos.repos.emplace(std::pair(act.type, act.id), std::move(repo));
+  return std::nullopt;
+}
+
+// The repository that the author may change, or why not.
+std::variant<Repo*, std::string> changeable(Repos& repos, const KeyId& author, RepoType type,
+                                            const std::string& id) {
+  const auto who = writer(repos, author, id);
+  if (const auto* reason = std::get_if<std::string>(&who)) return *reason;
+  const auto found = repos.repos.find({type, id});
+  if (found == repos.repos.end()) return "there is no repository " + id;
+  return &found->second;
+}
+
+Objection drop(Repos& repos, const KeyId& author, const DropRepo& act) {
+  const auto found = changeable(repos, author, act.type, act.id);
+  if (const auto* reason = std::get_if<std::string>(&found)) return *reason;
+  const Repo& repo = *std::get<Repo*>(found);
+  if (repo.made.id != act.made) return "made: the repository is another one";
+  Owner& owner = repos.owners.at(repo.owner);
+  --owner.repos;
+  owner.bytes -= repo.bytes;
+  repos.repos.erase({act.type, act.id});
+  return std::nullopt;
+}
+
+Objection set_ref(Repos& repos, const KeyId& author, const SetRef& act) {
+  const auto found = changeable(repos, author, act.type, act.id);
+  if (const auto* reason = std::get_if<std::string>(&found)) return *reason;
+  Repo& repo = *std::get<Repo*>(found);
+  Refs& refs = act.kind == RefKind::branch ? repo.branches : repo.tags;
+  if (act.kind == RefKind::branch && act.name == kMainBranch) return "main is always there";
+  const auto known = refs.find(act.name);
+  if (act.from) {
+    if (known == refs.end() || known->second != *act.from) return act.name + " is not there";
+    refs.erase(known);
+    return std::nullopt;
+  }
+  if (known != refs.end()) return act.name + " is there already";
+  if (refs.size() >= kRefsPerRepoMax) return "the repository has too many of them";
+  if (!repo.has_commit(*act.to)) return "to: the repository has no such commit";
+  refs.emplace(act.name, *act.to);
   return std::nullopt;
 }
 
 Objection revise(Repos& repos, const Place& place, std::int64_t now_ms, const KeyId& author,
                  const Revise& act) {
-  const auto who = writer(repos, author, act.id);
-  if (const auto* reason = std::get_if<std::string>(&who)) return *reason;
-  const auto found = repos.repos.find({act.type, act.id});
-  if (found == repos.repos.end()) return "there is no repository " + act.id;
-  Repo& repo = found->second;
-  std::optional<RecordId> head;
-  if (!repo.revisions.empty()) head = repo.revisions.back().place.id;
-  if (act.parent != head) return "parent: the repository has another head";
+  const auto found = changeable(repos, author, act.type, act.id);
+  if (const auto* reason = std::get_if<std::string>(&found)) return *reason;
+  Repo& repo = *std::get<Repo*>(found);
+  const auto head = repo.branches.find(act.branch);
+  if (head == repo.branches.end()) return "there is no branch " + act.branch;
+  if (act.parent.value_or(repo.made.id) != head->second || act.parent == repo.made.id) {
+    return "parent: the repository has another head";
+  }
   repos.owners.at(repo.owner).bytes += act.new_bytes;
-  repo.revisions.push_back({place, author, act.title, act.message, act.tree, now_ms});
+  repo.bytes += act.new_bytes;
+  repo.revisions.push_back({place, author, act.title, act.message, act.tree, now_ms, head->second});
+  head->second = place.id;
   return std::nullopt;
 }
 
@@ -168,6 +218,28 @@ bool is_repo_name(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '.' || c == '-';
   });
+}
+
+bool is_ref_name(std::string_view text) {
+  if (text.empty() || text.size() > kRefNameBytesMax || text == "HEAD") return false;
+  if (text.starts_with("refs/") || text.find("..") != text.npos) return false;
+  const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if ((text.size() == 40 || text.size() == 64) && std::all_of(text.begin(), text.end(), hex)) {
+    return false;
+  }
+  const bool allowed = std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '/' || c == '-';
+  });
+  if (!allowed) return false;
+  while (true) {
+    const std::string_view part = text.substr(0, text.find('/'));
+    if (part.empty() || part.front() == '.' || part.front() == '-' || part.back() == '.') {
+      return false;
+    }
+    if (part.size() == text.size()) return true;
+    text.remove_prefix(part.size() + 1);
+  }
 }
 
 Payload write(const GrantToken& act) {
@@ -208,6 +280,51 @@ Result<MakeRepo> parse_make_repo(const Payload& payload) {
   return finish(fields, std::move(act));
 }
 
+Payload write(const DropRepo& act) {
+  return frame("repo-delete",
+               {{"made", act.made.hex()}, {"name", act.id}, {"type", name(act.type)}});
+}
+
+Result<DropRepo> parse_drop_repo(const Payload& payload) {
+  if (const Status status = check_frame(payload, 0); !status) return status.error();
+  Fields fields(payload.body, "body");
+  DropRepo act;
+  act.made = fields.digest("made");
+  act.id = read_id(fields, "name");
+  act.type = read_type(fields);
+  return finish(fields, std::move(act));
+}
+
+Payload write(const SetRef& act) {
+  const auto record = [](const std::optional<RecordId>& id) {
+    return id ? Json(id->hex()) : Json();
+  };
+  return frame("ref", {{"from", record(act.from)},
+                       {"kind", act.kind == RefKind::branch ? "branch" : "tag"},
+                       {"name", act.id},
+                       {"ref", act.name},
+                       {"to", record(act.to)},
+                       {"type", name(act.type)}});
+}
+
+Result<SetRef> parse_set_ref(const Payload& payload) {
+  if (const Status status = check_frame(payload, 0); !status) return status.error();
+  Fields fields(payload.body, "body");
+  SetRef act;
+  act.from = fields.digest_or_null("from");
+  act.id = read_id(fields, "name");
+  act.name = read_ref(fields, "ref");
+  act.to = fields.digest_or_null("to");
+  act.type = read_type(fields);
+  const std::string kind = read_text(fields, "kind", 16);
+  if (kind != "branch" && kind != "tag") fields.refuse("kind", "must be \"branch\" or \"tag\"");
+  act.kind = kind == "branch" ? RefKind::branch : RefKind::tag;
+  if (act.from.has_value() == act.to.has_value()) {
+    fields.refuse("from", "or \"to\" must be null, not both");
+  }
+  return finish(fields, std::move(act));
+}
+
 Payload write(const Revise& act) {
   Payload payload = frame("revision", {{"bytes", act.new_bytes},
                                        {"message", act.message},
@@ -215,6 +332,8 @@ Payload write(const Revise& act) {
                                        {"parent", act.parent ? Json(act.parent->hex()) : Json()},
                                        {"title", act.title},
                                        {"type", name(act.type)}});
+  // Left out where it says nothing new, so that each act has one text.
+  if (act.branch != kMainBranch) payload.body.object()->emplace("branch", act.branch);
   payload.blobs = {act.tree};
   return payload;
 }
@@ -223,6 +342,10 @@ Result<Revise> parse_revise(const Payload& payload) {
   if (const Status status = check_frame(payload, 1); !status) return status.error();
   Fields fields(payload.body, "body");
   Revise act;
+  if (payload.body.find("branch") != nullptr) {
+    act.branch = read_ref(fields, "branch");
+    if (act.branch == kMainBranch) fields.refuse("branch", "must be left out for main");
+  }
   act.new_bytes = fields.integer("bytes", 0, static_cast<std::int64_t>(kBlobBytesMax));
   act.message = read_text(fields, "message", kMessageBytesMax);
   act.id = read_id(fields, "name");
@@ -249,8 +372,14 @@ const Repo* Repos::find(RepoType type, const std::string& id) const {
   return found == repos.end() ? nullptr : &found->second;
 }
 
+bool Repo::has_commit(const RecordId& record) const {
+  return record == made.id || std::any_of(revisions.begin(), revisions.end(),
+                                          [&](const auto& one) { return one.place.id == record; });
+}
+
 bool is_repo_kind(std::string_view kind) {
-  return kind == "token" || kind == "token-revoke" || kind == "repo" || kind == "revision";
+  return kind == "token" || kind == "token-revoke" || kind == "repo" || kind == "repo-delete" ||
+         kind == "revision" || kind == "ref";
 }
 
 Outcome apply(Repos& repos, const Place& place, std::int64_t now_ms, const Payload& payload) {
@@ -266,6 +395,12 @@ Outcome apply(Repos& repos, const Place& place, std::int64_t now_ms, const Paylo
   } else if (payload.kind == "repo") {
     no = taken(parse_make_repo(payload),
                [&](const MakeRepo& act) { return make(repos, place, now_ms, author, act); });
+  } else if (payload.kind == "repo-delete") {
+    no = taken(parse_drop_repo(payload),
+               [&](const DropRepo& act) { return drop(repos, author, act); });
+  } else if (payload.kind == "ref") {
+    no = taken(parse_set_ref(payload),
+               [&](const SetRef& act) { return set_ref(repos, author, act); });
   } else {
     no = taken(parse_revise(payload),
                [&](const Revise& act) { return revise(repos, place, now_ms, author, act); });

@@ -15,10 +15,6 @@ bool ends_with_name(std::string_view text, std::string_view head, std::string_vi
   return text.size() == head.size() + name.size() && text.starts_with(head) && text.ends_with(name);
 }
 
-fold::RepoType repo_type(HfType type) {
-  return type == HfType::model ? fold::RepoType::model : fold::RepoType::dataset;
-}
-
 const RecordId* named(const std::vector<std::pair<std::string, RecordId>>& refs,
                       std::string_view text, std::string_view head) {
   for (const auto& [name, record] : refs) {
@@ -30,6 +26,9 @@ const RecordId* named(const std::vector<std::pair<std::string, RecordId>>& refs,
 }  // namespace
 
 const char* plural(HfType type) { return type == HfType::model ? "models" : "datasets"; }
+fold::RepoType repo_type(HfType type) {
+  return type == HfType::model ? fold::RepoType::model : fold::RepoType::dataset;
+}
 const char* prefix(HfType type) { return type == HfType::model ? "" : "datasets/"; }
 
 const HfFile* HfTree::find(std::string_view path) const {
@@ -53,9 +52,11 @@ const HfCommit* HfRepo::commit(const RecordId& record) const {
   return nullptr;
 }
 
-const HfCommit* HfRepo::head() const {
-  const RecordId* main = named(branches, "main", "");
-  return main == nullptr ? nullptr : commit(*main);
+const HfCommit* HfRepo::head() const { return head("main"); }
+
+const HfCommit* HfRepo::head(std::string_view branch) const {
+  const RecordId* found = named(branches, branch, "");
+  return found == nullptr ? nullptr : commit(*found);
 }
 
 const HfCommit* HfRepo::revision(std::string_view text) const {

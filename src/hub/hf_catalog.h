@@ -15,6 +15,7 @@
 
 #include "base/hash.h"
 #include "base/result.h"
+#include "fold/repos.h"
 #include "format/gguf.h"
 #include "hub/log_folder.h"
 #include "hub/shelf.h"
@@ -25,6 +26,7 @@ namespace harambee::hub {
 inline constexpr std::string_view kRunsSpace = "runs";
 
 enum class HfType { model, dataset };
+[[nodiscard]] fold::RepoType repo_type(HfType type);
 [[nodiscard]] const char* plural(HfType type);  // "models", "datasets"
 [[nodiscard]] const char* prefix(HfType type);  // "", "datasets/"
 
@@ -38,6 +40,7 @@ struct HfName {
 struct HfCommit {
   std::string oid;  // the first 40 hex digits of the record's id
   RecordId record;
+  std::optional<RecordId> parent;  // none: the first
   std::string title;
   std::string message;
   std::string author;
@@ -77,7 +80,7 @@ struct HfRepo {
   HfName name;
   std::string author;
   std::int64_t created_ms = 0;
-  std::vector<HfCommit> commits;  // all, in log order; those of a run lie on one line
+  std::vector<HfCommit> commits;  // of all branches, in log order; those of a run lie on one line
   std::vector<std::pair<std::string, RecordId>> branches;  // "main" first, unless there is none
   std::vector<std::pair<std::string, RecordId>> tags;
   std::vector<std::string> labels;  // what Hugging Face calls tags of a model
@@ -88,6 +91,7 @@ struct HfRepo {
   [[nodiscard]] const HfCommit* revision(std::string_view text) const;
   [[nodiscard]] const HfCommit* commit(const RecordId& record) const;
   [[nodiscard]] const HfCommit* head() const;  // of main; null if nothing is there yet
+  [[nodiscard]] const HfCommit* head(std::string_view branch) const;  // null: no such branch
 };
 
 [[nodiscard]] HfFile generated_file(std::string path, std::string text);

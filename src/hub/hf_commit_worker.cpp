@@ -48,13 +48,12 @@ HfCommitWorker::~HfCommitWorker() {
   thread_.join();
 }
 
-std::shared_ptr<HfCommitWorker::Job> HfCommitWorker::begin(const HfName& name, Bytes body,
-                                                           fold::RepoType type,
-                                                           std::uint64_t bytes_before,
+std::shared_ptr<HfCommitWorker::Job> HfCommitWorker::begin(const HfName& name, std::string branch,
+                                                           Bytes body, std::uint64_t bytes_before,
                                                            std::uint64_t bytes_max) {
   auto job = std::make_shared<Job>();
   job->name_ = name;
-  job->type_ = type;
+  job->branch_ = std::move(branch);
   job->body_ = std::move(body);
   job->bytes_before_ = bytes_before;
   job->bytes_max_ = bytes_max;
@@ -80,8 +79,9 @@ HfCommitWorker::Prepared HfCommitWorker::prepare(Job& job) {
   }
   const HfCommitRequest* request = &job.request_;
   const auto repo = catalog_.find(job.name_);
-  const HfCommit* head = repo ? repo->head() : nullptr;
-  if (head == nullptr) return hf_error(404, "RepoNotFound", "no repository " + job.name_.id());
+  if (!repo) return hf_error(404, "RepoNotFound", "no repository " + job.name_.id());
+  const HfCommit* head = repo->head(job.branch_);
+  if (head == nullptr) return hf_error(404, "RevisionNotFound", "no branch " + job.branch_);
   if (!request->parent.empty() && request->parent != head->oid &&
       request->parent != head->record.hex()) {
     return hf_error(412, "", "A commit has happened since. Please refresh and try again.");
@@ -102,8 +102,9 @@ HfCommitWorker::Prepared HfCommitWorker::prepare(Job& job) {
   act.tree = {sha256(tree), tree.size(), std::string(format::kTreeType)};
   if (auto kept = blobs_.put(act.tree.digest, tree); !kept) return of_error(kept.error());
   act.id = job.name_.id();
-  act.type = job.type_;
-  if (repo->commits.size() > 1) act.parent = head->record;  // the first is the repository itself
+  act.type = repo_type(job.name_.type);
+  act.branch = job.branch_;
+  if (head->parent) act.parent = head->record;  // else it is the repository's own record
   act.title =
       shortened(request->summary.empty() ? "Upload" : request->summary, fold::kTitleBytesMax);
   act.message = shortened(request->description, fold::kMessageBytesMax);

@@ -36,7 +36,7 @@ class HfCommitWorker {
     friend class HfCommitWorker;
     static constexpr int kTriesMax = 16;
     HfName name_;
-    fold::RepoType type_ = fold::RepoType::model;
+    std::string branch_;
     Bytes body_;  // until it is read
     HfCommitRequest request_;
     std::atomic<bool> names_parent_ = true;
@@ -51,7 +51,7 @@ class HfCommitWorker {
   ~HfCommitWorker();
 
   // `bytes_before` of the owner's `bytes_max` are used already.
-  [[nodiscard]] std::shared_ptr<Job> begin(const HfName& name, Bytes body, fold::RepoType type,
+  [[nodiscard]] std::shared_ptr<Job> begin(const HfName& name, std::string branch, Bytes body,
                                            std::uint64_t bytes_before, std::uint64_t bytes_max);
   // Prepares it again, on the head of now.
   void again(const std::shared_ptr<Job>& job);

@@ -134,10 +134,11 @@ JsonObject refs_json(const HfRepo& repo) {
 
 JsonArray commits_json(const HfRepo& repo, const HfCommit& commit) {
   JsonArray out;
-  bool found = false;
-  for (auto one = repo.commits.rbegin(); one != repo.commits.rend(); ++one) {
-    found = found || one->record == commit.record;
-    if (!found || out.size() >= kCommitsListed) continue;
+  // A parent is in the log before its child, so one way back meets them all.
+  std::optional<RecordId> next = commit.record;
+  for (auto one = repo.commits.rbegin(); one != repo.commits.rend() && next; ++one) {
+    if (one->record != *next || out.size() >= kCommitsListed) continue;
+    next = one->parent;
     out.push_back(JsonObject{{"authors", JsonArray{JsonObject{{"user", one->author}}}},
                              {"date", iso_time(one->ms)},
                              {"id", one->oid},

@@ -131,6 +131,22 @@ Result<HfCreate> parse_create(View body) {
   return create;
 }
 
+Result<HfRef> parse_ref(View body) {
+  if (body.empty()) return HfRef();
+  const Wild json = parse_wild(body);
+  if (!json.is_object()) return invalid("no JSON object");
+  return HfRef{text_of(json, "startingPoint").value_or(""), text_of(json, "tag").value_or("")};
+}
+
+Result<HfSettings> parse_settings(View body) {
+  const Wild json = parse_wild(body);
+  if (!json.is_object()) return invalid("no JSON object");
+  const auto says = [&](const char* key) { return json.contains(key) ? json[key] : Wild(false); };
+  const auto visibility = text_of(json, "visibility");
+  return HfSettings{(visibility && *visibility != "public") || says("private") == true ||
+                    says("gated") == true || says("gated").is_string()};
+}
+
 Result<std::vector<HfPreuploadFile>> parse_preupload(View body) {
   const Wild json = parse_wild(body);
   const Wild* files = list_of(json, "files");

@@ -29,6 +29,19 @@ struct HfCreate {
 };
 [[nodiscard]] Result<HfCreate> parse_create(View body);
 
+// POST …/branch/{name} and …/tag/{rev}; empty: not said. No body is an empty one.
+struct HfRef {
+  std::string starting_point;
+  std::string tag;
+};
+[[nodiscard]] Result<HfRef> parse_ref(View body);
+
+// PUT …/settings: whether it would hide anything from anybody.
+struct HfSettings {
+  bool hides = false;
+};
+[[nodiscard]] Result<HfSettings> parse_settings(View body);
+
 // POST …/preupload/{rev}
 struct HfPreuploadFile {
   std::string path;

@@ -45,9 +45,10 @@ std::variant<HfRoutes::Found, HttpResponse> HfRoutes::find(const HfName& name,
   HfRepo& repo = std::get<HfRepo>(found);
   const HfCommit* commit = repo.revision(revision);
   if (commit == nullptr) {
-    return hf_error(404, "RevisionNotFound",
-                    "no revision " + revision + " of " + repo.name.id() +
-                        "; there are main, round-N, and the commits");
+    return hf_error(
+        404, "RevisionNotFound",
+        "no revision " + revision + " of " + repo.name.id() +
+            (repo.name.space == kRunsSpace ? "; there are main, round-N, and the commits" : ""));
   }
   auto tree = catalog_.tree(repo, *commit);
   if (!tree) return with_header(hf_error(503, "", tree.error().message), "Retry-After", "5");
@@ -169,7 +170,7 @@ HttpResponse HfRoutes::repo(const HttpRequest& request, const HfTarget& target) 
   const bool reading = request.method == "GET" || request.method == "HEAD";
   if (request.method == "POST" && target.verb == "paths-info") return paths_info(request, target);
   if (!reading) {
-    return hf_error(501, "", "this hub has no " + target.verb + "; it takes commits to main");
+    return hf_error(501, "", "this hub has no " + target.verb + " of repositories");
   }
   if (target.verb.empty()) return info(request, target, "main");
   if (target.verb == "revision" && !target.rest.empty()) {
@@ -245,8 +246,8 @@ std::optional<HttpResponse> HfRoutes::handle(const HttpRequest& request) {
     case HfTarget::Kind::lfs:
     case HfTarget::Kind::account:
       return hf_error(501, "",
-                      "this hub cannot do that: repositories can be made and written, not "
-                      "moved or deleted");
+                      "this hub cannot do that: repositories can be made, written and deleted, "
+                      "not moved");
     case HfTarget::Kind::unknown:
       break;
   }

@@ -126,6 +126,9 @@ HfRepo run_repo(const Folded& log, const fold::RunState& run, HfType type, HfExt
   } else {
     repo.labels = {"harambee", "text-generation"};
   }
+  for (std::size_t i = 1; i < repo.commits.size(); ++i) {
+    repo.commits[i].parent = repo.commits[i - 1].record;
+  }
   repo.branches.emplace_back("main", repo.commits.back().record);
   return repo;
 }
@@ -179,10 +182,15 @@ HfRepo uploaded_repo(const fold::Repo& from) {
   for (const fold::RepoRevision& revision : from.revisions) {
     HfCommit commit = commit_of(revision.place.id, revision.author, revision.ms, revision.title);
     commit.message = revision.message;
+    commit.parent = revision.parent;
     repo.commits.push_back(std::move(commit));
   }
   for (HfCommit& commit : repo.commits) commit.author = repo.name.space;
-  repo.branches.emplace_back("main", repo.commits.back().record);
+  repo.branches.emplace_back("main", from.branches.at("main"));
+  for (const auto& [name, record] : from.branches) {
+    if (name != fold::kMainBranch) repo.branches.emplace_back(name, record);
+  }
+  repo.tags.assign(from.tags.begin(), from.tags.end());
   return repo;
 }
 

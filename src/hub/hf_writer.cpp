@@ -15,10 +15,6 @@ namespace {
 constexpr std::int64_t kLoggedMsMax = 60'000;
 constexpr std::string_view kUploadVerb = "lfs-upload/";
 
-fold::RepoType repo_type(HfType type) {
-  return type == HfType::model ? fold::RepoType::model : fold::RepoType::dataset;
-}
-
 BodyPlan refuse(HttpResponse response) {
   BodyPlan plan;
   plan.refusal = std::move(response);
@@ -35,18 +31,19 @@ std::string_view query_of(const HttpRequest& request) {
   return mark == target.npos ? std::string_view() : target.substr(mark + 1);
 }
 
-// What other branches, pull requests and the like are answered.
-std::optional<HttpResponse> unsupported_revision(const HttpRequest& request,
-                                                 const HfTarget& target) {
+// The branch that a commit is for, or why there is none.
+std::variant<std::string, HttpResponse> branch_of(const HttpRequest& request,
+                                                  const HfTarget& target, const HfRepo& repo) {
   const FormFields fields = parse_form(query_of(request));
-  if (!value_of(fields, "create_pr").empty() && value_of(fields, "create_pr") != "0" &&
-      value_of(fields, "create_pr") != "false") {
-    return hf_error(501, "", "this hub has no pull requests; commit to main");
+  const std::string pull = value_of(fields, "create_pr");
+  if (!pull.empty() && pull != "0" && pull != "false") {
+    return hf_error(501, "", "this hub has no pull requests; commit to a branch");
   }
-  if (joined(target.rest, 0) != "main" && joined(target.rest, 0) != "refs/heads/main") {
-    return hf_error(501, "RevisionNotFound", "this hub has no branches but main");
-  }
-  return std::nullopt;
+  constexpr std::string_view full = "refs/heads/";
+  std::string branch = joined(target.rest, 0);
+  if (branch.starts_with(full)) branch.erase(0, full.size());
+  if (repo.head(branch) != nullptr) return branch;
+  return hf_error(404, "RevisionNotFound", "no branch " + branch + " of " + repo.name.id());
 }
 
 HttpResponse of_rejection(const Rejection& no) {
@@ -66,13 +63,7 @@ std::string url_of(const std::string& endpoint, const HfName& name) {
 // Takes a commit's body into memory; a commit holds one of the few slots until it is answered.
 class HfWriter::CommitSink : public BodySink {
  public:
-  CommitSink(HfWriter& writer, HfAccount account, HfTarget target, std::string endpoint,
-             std::shared_ptr<void> slot)
-      : writer_(writer),
-        account_(std::move(account)),
-        target_(std::move(target)),
-        endpoint_(std::move(endpoint)),
-        slot_(std::move(slot)) {}
+  CommitSink(HfWriter& writer, Commit commit) : writer_(writer), commit_(std::move(commit)) {}
 
   Status write(View bytes) override {
     if (body_.size() + bytes.size() > writer_.limits_.commit_bytes_max) {
@@ -81,18 +72,12 @@ class HfWriter::CommitSink : public BodySink {
     body_.insert(body_.end(), bytes.begin(), bytes.end());
     return ok();
   }
-  HttpResponse finish() override {
-    return writer_.commit(std::move(account_), target_, std::move(body_), endpoint_,
-                          std::move(slot_));
-  }
+  HttpResponse finish() override { return writer_.commit(std::move(commit_), std::move(body_)); }
   HttpResponse failed(const Error& error) override { return hf_error(413, "", error.message); }
 
  private:
   HfWriter& writer_;
-  HfAccount account_;
-  HfTarget target_;
-  std::string endpoint_;
-  std::shared_ptr<void> slot_;
+  Commit commit_;
   Bytes body_;
 };
 
@@ -124,20 +109,20 @@ HfWriter::Account HfWriter::account(const HttpRequest& request) const {
   });
 }
 
-// The account, if it may write to the repository.
-HfWriter::Account HfWriter::writer_of(const HttpRequest& request, const HfTarget& target) const {
+std::variant<HfWriter::Writing, HttpResponse> HfWriter::writer_of(const HttpRequest& request,
+                                                                  const HfName& name) const {
   auto who = account(request);
-  if (std::holds_alternative<HttpResponse>(who)) return who;
-  if (target.name.space == kRunsSpace) {
+  if (auto* refusal = std::get_if<HttpResponse>(&who)) return std::move(*refusal);
+  if (name.space == kRunsSpace) {
     return hf_error(403, "", "runs/… are runs: their files come from their rounds");
   }
-  if (!parts_.catalog.find(target.name)) {
-    return hf_error(404, "RepoNotFound", "no repository " + target.name.id() + " on this hub");
+  auto repo = parts_.catalog.find(name);
+  if (!repo) return hf_error(404, "RepoNotFound", "no repository " + name.id() + " on this hub");
+  auto& me = std::get<HfAccount>(who);
+  if (me.space != name.space) {
+    return hf_error(403, "", "the namespace " + name.space + " is not this token's");
   }
-  if (std::get<HfAccount>(who).space != target.name.space) {
-    return hf_error(403, "", "the namespace " + target.name.space + " is not this token's");
-  }
-  return who;
+  return Writing{std::move(me), *std::move(repo)};
 }
 
 HttpResponse HfWriter::who(const HttpRequest& request) const {
@@ -180,24 +165,31 @@ HttpResponse HfWriter::when_logged(HfAccount account, Payload draft,
   return response;
 }
 
+std::optional<HfName> HfWriter::asked_name(const HfCreate& wanted, const std::string& own_space) {
+  const auto type = fold::parse_repo_type(wanted.type.empty() ? "model" : wanted.type);
+  if (!type) return std::nullopt;
+  const auto slash = wanted.name.find('/');
+  HfName name;
+  name.type = *type == fold::RepoType::model ? HfType::model : HfType::dataset;
+  name.space = slash != std::string::npos    ? wanted.name.substr(0, slash)
+               : wanted.organization.empty() ? own_space
+                                             : wanted.organization;
+  name.name = slash != std::string::npos ? wanted.name.substr(slash + 1) : wanted.name;
+  return name;
+}
+
 HttpResponse HfWriter::create(const HttpRequest& request) {
   auto found = account(request);
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
   auto& me = std::get<HfAccount>(found);
   const auto wanted = parse_create(request.body);
   if (!wanted) return hf_error(400, "", wanted.error().message);
-  const auto type = fold::parse_repo_type(wanted->type.empty() ? "model" : wanted->type);
-  if (!type) return hf_error(400, "", "this hub has models and data sets, nothing else");
+  const auto asked = asked_name(*wanted, me.space);
+  if (!asked) return hf_error(400, "", "this hub has models and data sets, nothing else");
+  const HfName& name = *asked;
   if (wanted->wants_private) {
     return hf_error(400, "", "everything on this hub is public: create it with --no-private");
   }
-  const auto slash = wanted->name.find('/');
-  HfName name;
-  name.type = *type == fold::RepoType::model ? HfType::model : HfType::dataset;
-  name.space = slash != std::string::npos     ? wanted->name.substr(0, slash)
-               : wanted->organization.empty() ? me.space
-                                              : wanted->organization;
-  name.name = slash != std::string::npos ? wanted->name.substr(slash + 1) : wanted->name;
   const std::string url = url_of(endpoint_of(request), name);
   if (parts_.catalog.find(name)) {
     return hf_json(409, JsonObject{{"error", "You already created this repository"}, {"url", url}});
@@ -206,8 +198,8 @@ HttpResponse HfWriter::create(const HttpRequest& request) {
     return hf_error(403, "", "this token writes to " + me.space + ", not to " + name.space);
   }
   if (!fold::is_repo_name(name.name)) return hf_error(400, "", "not a repository's name");
-  return when_logged(std::move(me), fold::write(fold::MakeRepo{name.id(), *type}),
-                     [this, name, url](const Receipt&) {
+  return when_logged(std::move(me), fold::write(fold::MakeRepo{name.id(), repo_type(name.type)}),
+                     [this, name = name, url](const Receipt&) {
                        if (parts_.catalog.find(name)) {
                          return hf_json(200, JsonObject{{"name", name.id()}, {"url", url}});
                        }
@@ -216,16 +208,16 @@ HttpResponse HfWriter::create(const HttpRequest& request) {
 }
 
 HttpResponse HfWriter::preupload(const HttpRequest& request, const HfTarget& target) {
-  auto found = writer_of(request, target);
+  auto found = writer_of(request, target.name);
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
-  if (auto no = unsupported_revision(request, target)) return *std::move(no);
+  const HfRepo& repo = std::get<Writing>(found).repo;
+  auto branch = branch_of(request, target, repo);
+  if (auto* refusal = std::get_if<HttpResponse>(&branch)) return std::move(*refusal);
   const auto files = parse_preupload(request.body);
   if (!files) return hf_error(400, "", files.error().message);
-  const auto repo = parts_.catalog.find(target.name);
-  const HfCommit* head = repo ? repo->head() : nullptr;
   std::shared_ptr<const HfTree> tree;
-  if (head != nullptr) {
-    if (auto made = parts_.catalog.tree(*repo, *head)) tree = *made;
+  if (auto made = parts_.catalog.tree(repo, *repo.head(std::get<std::string>(branch)))) {
+    tree = *made;
   }
   JsonArray out;
   std::uint64_t regular = 0;
@@ -284,7 +276,7 @@ JsonObject HfWriter::batch_object(const HttpRequest& request, const HfAccount& a
 }
 
 HttpResponse HfWriter::batch(const HttpRequest& request, const HfTarget& target) {
-  auto found = writer_of(request, target);
+  auto found = writer_of(request, target.name);
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
   const auto wanted = parse_lfs_batch(request.body);
   if (!wanted) return hf_error(400, "", wanted.error().message);
@@ -293,7 +285,7 @@ HttpResponse HfWriter::batch(const HttpRequest& request, const HfTarget& target)
   }
   JsonArray objects;
   for (const HfLfsObject& object : wanted->objects) {
-    objects.emplace_back(batch_object(request, std::get<HfAccount>(found), object));
+    objects.emplace_back(batch_object(request, std::get<Writing>(found).me, object));
   }
   // One PUT a file, whatever its size; never Xet, which some clients offer.
   return hf_json(200, JsonObject{{"objects", std::move(objects)}, {"transfer", "basic"}});
@@ -310,9 +302,11 @@ BodyPlan HfWriter::plan_upload(const HttpRequest& head, const HfTarget& target) 
 }
 
 BodyPlan HfWriter::plan_commit(const HttpRequest& head, const HfTarget& target) {
-  auto found = writer_of(head, target);
+  auto found = writer_of(head, target.name);
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return refuse(std::move(*refusal));
-  if (auto no = unsupported_revision(head, target)) return refuse(*std::move(no));
+  auto& writing = std::get<Writing>(found);
+  auto branch = branch_of(head, target, writing.repo);
+  if (auto* refusal = std::get_if<HttpResponse>(&branch)) return refuse(std::move(*refusal));
   if (head.content_length && *head.content_length > limits_.commit_bytes_max) {
     return refuse(hf_error(413, "",
                            "a commit may have " + std::to_string(limits_.commit_bytes_max >> 20) +
@@ -325,17 +319,16 @@ BodyPlan HfWriter::plan_commit(const HttpRequest& head, const HfTarget& target) 
   ++*commits_;
   std::shared_ptr<void> slot(nullptr, [count = commits_](void*) { --*count; });
   BodyPlan plan;
-  plan.sink = std::make_shared<CommitSink>(*this, std::move(std::get<HfAccount>(found)), target,
-                                           endpoint_of(head), std::move(slot));
+  Commit commit{std::move(writing.me), target.name, std::get<std::string>(std::move(branch)),
+                endpoint_of(head), std::move(slot)};
+  plan.sink = std::make_shared<CommitSink>(*this, std::move(commit));
   return plan;
 }
 
-HttpResponse HfWriter::commit(HfAccount account, const HfTarget& target, Bytes body,
-                              std::string endpoint, std::shared_ptr<void> slot) {
-  const HfName name = target.name;
-  auto job = worker_->begin(name, std::move(body), repo_type(name.type), account.bytes,
-                            limits_.owner_bytes_max);
-  const std::string base = url_of(endpoint, name) + "/commit/";
+HttpResponse HfWriter::commit(Commit commit, Bytes body) {
+  auto job = worker_->begin(commit.name, std::move(commit.branch), std::move(body),
+                            commit.account.bytes, limits_.owner_bytes_max);
+  const std::string base = url_of(commit.endpoint, commit.name) + "/commit/";
   const auto done = [base](const std::string& oid) {
     return hf_json(
         200,
@@ -349,8 +342,8 @@ HttpResponse HfWriter::commit(HfAccount account, const HfTarget& target, Bytes b
   auto next = std::make_shared<Next>();
   Wait wait;
   wait.ms_max = kLoggedMsMax + 240'000;
-  wait.again = [this, job, next, done, account, name,
-                slot = std::move(slot)](bool last) -> std::optional<HttpResponse> {
+  wait.again = [this, job, next, done, account = std::move(commit.account), name = commit.name,
+                slot = std::move(commit.slot)](bool last) -> std::optional<HttpResponse> {
     if (next->wait) {
       auto answer = next->wait->again(last);
       const bool moved = answer && answer->status == 412 && job->follows_any_head();
@@ -400,15 +393,20 @@ std::optional<HttpResponse> HfWriter::handle(const HttpRequest& request, const H
   if (target.kind == HfTarget::Kind::repo && post && target.verb == "preupload") {
     return preupload(request, target);
   }
+  if (target.kind == HfTarget::Kind::repo) {
+    if (target.verb == "branch" || target.verb == "tag") return change_ref(request, target);
+    if (target.verb == "settings" && request.method == "PUT") return settings(request, target);
+  }
   if (target.kind == HfTarget::Kind::repo && target.verb == "auth-check" &&
       joined(target.rest, 0) == "write") {
-    auto found = writer_of(request, target);
+    auto found = writer_of(request, target.name);
     if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
     return hf_json(200, JsonObject{});
   }
   if (target.kind != HfTarget::Kind::account) return std::nullopt;
   if (target.verb == "whoami-v2") return who(request);
   if (target.verb == "repos/create" && post) return create(request);
+  if (target.verb == "repos/delete" && request.method == "DELETE") return drop(request);
   if (target.verb == "validate-yaml" && post) {
     return hf_json(200, JsonObject{{"errors", JsonArray{}}, {"warnings", JsonArray{}}});
   }

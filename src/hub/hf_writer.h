@@ -74,17 +74,36 @@ class HfWriter {
   using Account = std::variant<HfAccount, HttpResponse>;
 
   [[nodiscard]] Account account(const HttpRequest& request) const;
-  [[nodiscard]] Account writer_of(const HttpRequest& request, const HfTarget& target) const;
+  // Who may write to a repository, and the repository.
+  struct Writing {
+    HfAccount me;
+    HfRepo repo;
+  };
+  [[nodiscard]] std::variant<Writing, HttpResponse> writer_of(const HttpRequest& request,
+                                                              const HfName& name) const;
+  // None: neither a model nor a data set.
+  [[nodiscard]] static std::optional<HfName> asked_name(const HfCreate& wanted,
+                                                        const std::string& own_space);
   [[nodiscard]] HttpResponse who(const HttpRequest& request) const;
   [[nodiscard]] HttpResponse create(const HttpRequest& request);
+  [[nodiscard]] HttpResponse drop(const HttpRequest& request);
+  [[nodiscard]] HttpResponse change_ref(const HttpRequest& request, const HfTarget& target);
+  [[nodiscard]] HttpResponse settings(const HttpRequest& request, const HfTarget& target) const;
   [[nodiscard]] HttpResponse preupload(const HttpRequest& request, const HfTarget& target);
   [[nodiscard]] HttpResponse batch(const HttpRequest& request, const HfTarget& target);
   [[nodiscard]] JsonObject batch_object(const HttpRequest& request, const HfAccount& account,
                                         const HfLfsObject& object);
   [[nodiscard]] BodyPlan plan_upload(const HttpRequest& head, const HfTarget& target);
   [[nodiscard]] BodyPlan plan_commit(const HttpRequest& head, const HfTarget& target);
-  [[nodiscard]] HttpResponse commit(HfAccount account, const HfTarget& target, Bytes body,
-                                    std::string endpoint, std::shared_ptr<void> slot);
+  // A commit whose body is on its way.
+  struct Commit {
+    HfAccount account;
+    HfName name;
+    std::string branch;
+    std::string endpoint;
+    std::shared_ptr<void> slot;
+  };
+  [[nodiscard]] HttpResponse commit(Commit commit, Bytes body);
   [[nodiscard]] HttpResponse when_logged(HfAccount account, Payload draft,
                                          std::function<HttpResponse(const Receipt&)> answer);
   [[nodiscard]] bool take_quota(const HfAccount& account, const HfLfsObject& object);

@@ -28,14 +28,24 @@ class ReposTest : public ::testing::Test {
     return say(who, write(MakeRepo{id, RepoType::model}));
   }
   std::string revise(const std::string& who, const std::string& id,
-                     std::optional<RecordId> parent = std::nullopt) {
+                     std::optional<RecordId> parent = std::nullopt,
+                     const std::string& branch = "main") {
     Revise act;
     act.id = id;
+    act.branch = branch;
     act.parent = parent;
     act.title = "Über";
     act.new_bytes = 100;
     act.tree = testing::blob("tree", format::kTreeType);
     return say(who, write(act));
+  }
+
+  std::string ref(const std::string& who, RefKind kind, const std::string& name,
+                  std::optional<RecordId> from, std::optional<RecordId> to) {
+    return say(who, write(SetRef{"alice/x", RepoType::model, kind, name, from, to}));
+  }
+  std::string drop(const std::string& who, const RecordId& made) {
+    return say(who, write(DropRepo{"alice/x", RepoType::model, made}));
   }
 
   LogBuilder log;
@@ -91,6 +101,95 @@ TEST_F(ReposTest, ARevisionFollowsTheHead) {
   EXPECT_EQ(revise("t", "alice/x"), "parent: the repository has another head");
   EXPECT_EQ(revise("t", "alice/x", testing::digest_of("else")),
             "parent: the repository has another head");
+}
+
+TEST_F(ReposTest, ABranchGoesItsOwnWay) {
+  grant("alice", "t", "alice");
+  make("t", "alice/x");
+  const RecordId made = log.last;
+  revise("t", "alice/x");
+  const RecordId first = log.last;
+  EXPECT_EQ(ref("t", RefKind::branch, "dev", std::nullopt, first), "");
+  EXPECT_EQ(ref("t", RefKind::branch, "dev", std::nullopt, first), "dev is there already");
+  EXPECT_EQ(ref("t", RefKind::branch, "main", std::nullopt, first), "main is always there");
+  EXPECT_EQ(ref("t", RefKind::branch, "x", std::nullopt, testing::digest_of("else")),
+            "to: the repository has no such commit");
+  EXPECT_EQ(revise("t", "alice/x", first, "dev"), "");
+  const RecordId on_dev = log.last;
+  EXPECT_EQ(revise("t", "alice/x", first), "");  // main stands where it stood
+  const RecordId on_main = log.last;
+  EXPECT_EQ(revise("t", "alice/x", on_main, "dev"), "parent: the repository has another head");
+  EXPECT_EQ(revise("t", "alice/x", on_main, "nope"), "there is no branch nope");
+  const Repo& repo = *repos.find(RepoType::model, "alice/x");
+  EXPECT_EQ(repo.branches.at("dev"), on_dev);
+  EXPECT_EQ(repo.branches.at("main"), on_main);
+  EXPECT_EQ(repo.revisions[0].parent, made);
+  EXPECT_EQ(repo.revisions[1].parent, first);
+  EXPECT_EQ(ref("t", RefKind::branch, "dev", first, std::nullopt), "dev is not there");
+  EXPECT_EQ(ref("t", RefKind::branch, "dev", on_dev, std::nullopt), "");
+  EXPECT_FALSE(repo.branches.contains("dev"));
+  // From the empty beginning.
+  EXPECT_EQ(ref("t", RefKind::branch, "empty", std::nullopt, made), "");
+  EXPECT_EQ(revise("t", "alice/x", made, "empty"), "parent: the repository has another head");
+  EXPECT_EQ(revise("t", "alice/x", std::nullopt, "empty"), "");
+}
+
+TEST_F(ReposTest, ATagStaysWhereItWasPut) {
+  grant("alice", "t", "alice");
+  make("t", "alice/x");
+  revise("t", "alice/x");
+  const RecordId first = log.last;
+  EXPECT_EQ(ref("t", RefKind::tag, "v1", std::nullopt, first), "");
+  EXPECT_EQ(revise("t", "alice/x", first), "");
+  EXPECT_EQ(repos.find(RepoType::model, "alice/x")->tags.at("v1"), first);
+  EXPECT_EQ(ref("t", RefKind::tag, "v1", std::nullopt, log.last), "v1 is there already");
+  EXPECT_EQ(ref("bob", RefKind::tag, "v1", first, std::nullopt),
+            "the namespace alice is not the author's");
+  EXPECT_EQ(ref("t", RefKind::tag, "v1", first, std::nullopt), "");
+  EXPECT_NE(ref("t", RefKind::tag, "v1", first, first), "");
+  EXPECT_NE(ref("t", RefKind::tag, "v1", std::nullopt, std::nullopt), "");
+  EXPECT_NE(ref("t", RefKind::tag, "refs/x", std::nullopt, first), "");
+}
+
+TEST_F(ReposTest, ADeletedRepositoryIsGone) {
+  grant("alice", "t", "alice");
+  make("t", "alice/x");
+  const RecordId made = log.last;
+  revise("t", "alice/x");
+  EXPECT_EQ(drop("bob", made), "the namespace alice is not the author's");
+  EXPECT_EQ(drop("t", testing::digest_of("else")), "made: the repository is another one");
+  EXPECT_EQ(drop("t", made), "");
+  EXPECT_EQ(repos.find(RepoType::model, "alice/x"), nullptr);
+  EXPECT_EQ(repos.owners.at(log.id("alice")).bytes, 0);
+  EXPECT_EQ(revise("t", "alice/x"), "there is no repository alice/x");
+  EXPECT_EQ(make("t", "alice/x"), "");
+  EXPECT_EQ(drop("t", made), "made: the repository is another one");
+  EXPECT_EQ(repos.owners.at(log.id("alice")).repos, 1u);
+}
+
+TEST_F(ReposTest, NamesOfRefsAreNoCommits) {
+  for (const char* good : {"v1", "v1.0-rc", "feature/x_y", "main"}) {
+    EXPECT_TRUE(is_ref_name(good)) << good;
+  }
+  for (const std::string& bad :
+       {std::string(), std::string("HEAD"), std::string("refs/heads/x"), std::string("a..b"),
+        std::string("/a"), std::string("a/"), std::string("a//b"), std::string("-a"),
+        std::string(".a"), std::string("a/.b"), std::string("a."), std::string("a b"),
+        std::string("a%2f"), std::string(40, 'a'), std::string(64, '0'), std::string(129, 'x')}) {
+    EXPECT_FALSE(is_ref_name(bad)) << bad;
+  }
+}
+
+TEST_F(ReposTest, MainIsNotNamed) {
+  grant("alice", "t", "alice");
+  make("t", "alice/x");
+  Revise act;
+  act.id = "alice/x";
+  act.tree = testing::blob("tree", format::kTreeType);
+  EXPECT_EQ(write(act).body.find("branch"), nullptr);
+  Payload payload = write(act);
+  payload.body.object()->emplace("branch", "main");
+  EXPECT_EQ(say("t", payload), "body.branch: must be left out for main");
 }
 
 TEST_F(ReposTest, RefusesMalformedRecords) {

@@ -29,8 +29,18 @@ class HfWriteTest : public HfWorld {
   void create(const std::string& name = "bert") {
     EXPECT_EQ(send("/api/repos/create", {{"name", name}, {"organization", nullptr}}).status, 200);
   }
-  HttpResponse commit(const std::string& lines, const std::string& id = "alice/bert") {
-    return post("/api/models/" + id + "/commit/main", lines, with_token(token));
+  HttpResponse commit(const std::string& lines, const std::string& id = "alice/bert",
+                      const std::string& branch = "main") {
+    return post("/api/models/" + id + "/commit/" + branch, lines, with_token(token));
+  }
+  HttpResponse remove(const std::string& target, const json& body = json::object()) {
+    return ask(request("DELETE", target, body.dump(), with_token(token)));
+  }
+  std::vector<std::string> names(const std::string& kind) {
+    std::vector<std::string> out;
+    const json refs = get_json("/api/models/alice/bert/refs");
+    for (const json& ref : refs.at(kind)) out.push_back(ref.at("name"));
+    return out;
   }
   static std::string header_line(const std::string& summary, const std::string& parent = "") {
     json value = {{"summary", summary}, {"description", ""}};
@@ -132,6 +142,81 @@ TEST_F(HfWriteTest, RefusesWhatIsNotTheTokens) {
                  with_token(bobs))
                 .status,
             403);
+}
+
+TEST_F(HfWriteTest, BranchesGoTheirOwnWay) {
+  create();
+  const std::string repo = "/api/models/alice/bert";
+  commit(header_line("First") + file_line("a", "1"));
+  const std::string first = head();
+  EXPECT_EQ(send(repo + "/branch/dev%2Fx", json::object()).status, 200);
+  EXPECT_EQ(send(repo + "/branch/dev%2Fx", json::object()).status, 409);
+  EXPECT_EQ(send(repo + "/branch/old", {{"startingPoint", first}}).status, 200);
+  EXPECT_EQ(send(repo + "/branch/no", {{"startingPoint", "nowhere"}}).status, 404);
+  EXPECT_EQ(send(repo + "/branch/-no", json::object()).status, 400);
+  EXPECT_THAT(names("branches"), testing::ElementsAre("main", "dev/x", "old"));
+  EXPECT_EQ(commit(header_line("Dev") + file_line("b", "2"), "alice/bert", "dev%2Fx").status, 200);
+  EXPECT_EQ(commit(header_line("x") + file_line("b", "2"), "alice/bert", "nope").status, 404);
+  EXPECT_EQ(head(), first);
+  EXPECT_EQ(get_json(repo + "/tree/dev%2Fx").size(), 2u);
+  EXPECT_EQ(get_json(repo + "/tree/main").size(), 1u);
+  EXPECT_EQ(body(get("/alice/bert/resolve/dev%2Fx/b")), "2");
+  EXPECT_EQ(commit(header_line("Second") + file_line("c", "3")).status, 200);
+  // Each branch's own history.
+  EXPECT_EQ(get_json(repo + "/commits/dev%2Fx").size(), 3u);
+  EXPECT_EQ(get_json(repo + "/commits/main")[0].at("title"), "Second");
+  EXPECT_EQ(get_json(repo + "/commits/main")[1].at("title"), "First");
+  EXPECT_EQ(remove(repo + "/branch/main").status, 403);
+  EXPECT_EQ(remove(repo + "/branch/dev%2Fx").status, 200);
+  EXPECT_EQ(remove(repo + "/branch/dev%2Fx").status, 404);
+  EXPECT_EQ(get(repo + "/tree/dev%2Fx").status, 404);
+}
+
+TEST_F(HfWriteTest, TagsStay) {
+  create();
+  const std::string repo = "/api/models/alice/bert";
+  commit(header_line("First") + file_line("a", "1"));
+  EXPECT_EQ(send(repo + "/tag/main", {{"tag", "v1.0"}, {"message", "one"}}).status, 200);
+  EXPECT_EQ(send(repo + "/tag/main", {{"tag", "v1.0"}}).status, 409);
+  EXPECT_EQ(send(repo + "/tag/nope", {{"tag", "v2"}}).status, 404);
+  EXPECT_EQ(send(repo + "/tag/main", json::object()).status, 400);
+  commit(header_line("Second") + file_line("a", "2"));
+  EXPECT_EQ(body(get("/alice/bert/resolve/v1.0/a")), "1");
+  EXPECT_EQ(body(get("/alice/bert/resolve/refs%2Ftags%2Fv1.0/a")), "1");
+  EXPECT_EQ(commit(header_line("x") + file_line("a", "2"), "alice/bert", "v1.0").status, 404);
+  EXPECT_EQ(remove(repo + "/tag/v1.0").status, 200);
+  EXPECT_TRUE(names("tags").empty());
+  EXPECT_EQ(send("/api/models/runs/demo/tag/main", {{"tag", "v1.0"}}).status, 403);
+  EXPECT_EQ(post(repo + "/tag/main", "{\"tag\":\"x\"}").status, 401);
+}
+
+TEST_F(HfWriteTest, DeletesARepository) {
+  create();
+  commit(header_line("First") + file_line("a", "1"));
+  const json it = {{"name", "bert"}, {"organization", "alice"}, {"type", "model"}};
+  EXPECT_EQ(ask(request("DELETE", "/api/repos/delete", it.dump())).status, 401);
+  EXPECT_EQ(remove("/api/repos/delete", {{"name", "demo"}, {"organization", "runs"}}).status, 403);
+  EXPECT_EQ(remove("/api/repos/delete", it).status, 200);
+  const auto again = remove("/api/repos/delete", it);
+  EXPECT_EQ(again.status, 404);
+  EXPECT_EQ(header(again, "X-Error-Code"), "RepoNotFound");
+  EXPECT_EQ(get("/alice/bert/resolve/main/a").status, 404);
+  create();
+  EXPECT_EQ(get_json("/api/models/alice/bert").at("siblings").size(), 0u);
+}
+
+TEST_F(HfWriteTest, HasNoSettingThatHides) {
+  create();
+  const auto set = [&](const json& body) {
+    return ask(request("PUT", "/api/models/alice/bert/settings", body.dump(), with_token(token)))
+        .status;
+  };
+  EXPECT_EQ(set({{"visibility", "public"}, {"gated", false}}), 200);
+  EXPECT_EQ(set({{"private", false}}), 200);
+  EXPECT_EQ(set({{"visibility", "private"}}), 400);
+  EXPECT_EQ(set({{"private", true}}), 400);
+  EXPECT_EQ(set({{"gated", "auto"}}), 400);
+  EXPECT_EQ(set(json::array()), 400);
 }
 
 TEST_F(HfWriteTest, ACommitBecomesASignedRecord) {
@@ -240,7 +325,7 @@ TEST_F(HfWriteTest, TellsHowFilesTravel) {
   EXPECT_EQ(files.at(0).at("oid"), git_blob_oid(view("1")));
   EXPECT_EQ(files.at(0).at("shouldIgnore"), false);
   EXPECT_EQ(files.at(1).at("uploadMode"), "lfs");
-  EXPECT_EQ(send("/api/models/alice/bert/preupload/dev", {{"files", json::array()}}).status, 501);
+  EXPECT_EQ(send("/api/models/alice/bert/preupload/dev", {{"files", json::array()}}).status, 404);
 }
 
 TEST_F(HfWriteTest, AnOwnerHasAQuota) {

@@ -127,6 +127,43 @@ def write_a_repository():
     says("a data set too")
 
 
+def branches_and_tags():
+    api = HfApi()
+    repo = f"{api.whoami()['name']}/interop"
+    api.create_branch(repo, branch="dev/x")
+    api.create_branch(repo, branch="dev/x", exist_ok=True)
+    fails(HfHubHTTPError, lambda: api.create_branch(repo, branch="dev/x"))
+    before = api.model_info(repo).sha
+    api.upload_file(path_or_fileobj=b"dev\n", path_in_repo="dev.txt", repo_id=repo,
+                    revision="dev/x")
+    assert api.model_info(repo).sha == before
+    assert Path(hub.hf_hub_download(repo, "dev.txt", revision="dev/x")).read_text() == "dev\n"
+    fails(RevisionNotFoundError, lambda: api.upload_file(
+        path_or_fileobj=b"x", path_in_repo="x", repo_id=repo, revision="nope"))
+    api.create_tag(repo, tag="v1", revision="dev/x", tag_message="first")
+    api.create_tag(repo, tag="v1", exist_ok=True)
+    refs = api.list_repo_refs(repo)
+    assert {ref.name for ref in refs.branches} == {"main", "dev/x"}
+    assert [ref.name for ref in refs.tags] == ["v1"]
+    assert [c.title for c in api.list_repo_commits(repo, revision="v1")][1:] == \
+        [c.title for c in api.list_repo_commits(repo)]
+    api.delete_branch(repo, branch="dev/x")
+    assert hub.hf_hub_download(repo, "dev.txt", revision="v1")
+    api.delete_tag(repo, tag="v1")
+    fails(HfHubHTTPError, lambda: api.delete_tag(repo, tag="v1"))
+    fails(HfHubHTTPError, lambda: api.delete_branch(repo, branch="main"))
+    api.update_repo_settings(repo, gated=False)
+    fails(HfHubHTTPError, lambda: api.update_repo_settings(repo, private=True))
+    says("branches, tags, settings")
+    other = f"{api.whoami()['name']}/short-lived"
+    api.create_repo(other)
+    api.delete_repo(other)
+    api.delete_repo(other, missing_ok=True)
+    fails(RepositoryNotFoundError, lambda: api.delete_repo(other))
+    fails(RepositoryNotFoundError, lambda: api.model_info(other))
+    says("delete_repo")
+
+
 def commits_at_once():
     """Several writers that name no parent: all are taken, one after the other."""
     api = HfApi()
@@ -175,6 +212,7 @@ def main():
     says(f"huggingface_hub {hub.__version__}")
     read_a_run(sys.argv[1], int(sys.argv[2]))
     write_a_repository()
+    branches_and_tags()
     commits_at_once()
     use_transformers()
 
