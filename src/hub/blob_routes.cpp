@@ -237,6 +237,45 @@ class UploadSink : public BodySink {
 
 }  // namespace
 
+namespace {
+
+// One part of a blob: leaves out what is there already, and answers with an ETag.
+class PartSink : public BodySink {
+ public:
+  // `rest` takes what follows the first `skip` bytes; null: nothing is needed.
+  PartSink(std::shared_ptr<BodySink> rest, std::uint64_t skip, std::string tag)
+      : rest_(std::move(rest)), skip_(skip), tag_(std::move(tag)) {}
+
+  Status write(View bytes) override {
+    const auto left_out = std::min<std::uint64_t>(skip_, bytes.size());
+    skip_ -= left_out;
+    return rest_ ? rest_->write(bytes.subspan(left_out)) : ok();
+  }
+  HttpResponse finish() override {
+    if (!rest_) return with(HttpResponse::text(200, ""), "ETag", tag_);
+    HttpResponse answer = rest_->finish();
+    auto* wait = std::get_if<Wait>(&answer.body);
+    if (wait == nullptr) return with(std::move(answer), "ETag", tag_);
+    wait->again = [again = std::move(wait->again),
+                   tag = tag_](bool last) -> std::optional<HttpResponse> {
+      auto done = again(last);
+      if (!done) return std::nullopt;
+      return with(*std::move(done), "ETag", tag);
+    };
+    return answer;
+  }
+  HttpResponse failed(const Error& error) override {
+    return rest_ ? rest_->failed(error) : HttpResponse::error(503, error.message);
+  }
+
+ private:
+  std::shared_ptr<BodySink> rest_;
+  std::uint64_t skip_;
+  std::string tag_;
+};
+
+}  // namespace
+
 BlobRoutes::BlobRoutes(Limits limits, Order& order, Shelf& shelf, BlobShelf& blobs,
                        std::function<void()> wake)
     : state_(std::make_shared<State>(limits, order, shelf, blobs, std::move(wake))) {
@@ -351,6 +390,38 @@ BodyPlan BlobRoutes::plan_wanted(const Digest& digest, std::uint64_t size,
     return refuse(HttpResponse::error(400, "Content-Length must be " + std::to_string(size)));
   }
   return take(digest, {{0, size}, size});
+}
+
+BodyPlan BlobRoutes::plan_part(const Digest& digest, const ContentRange& part,
+                               const HttpRequest& head) {
+  const std::uint64_t end = part.range.first + part.range.count;
+  if (head.content_length != part.range.count) {
+    return refuse(HttpResponse::error(400, "Content-Length must be that of the part"));
+  }
+  const std::string tag =
+      "\"" + digest.hex().substr(0, 16) + "-" + std::to_string(part.range.first) + "\"";
+  BodyPlan plan;
+  const auto later = [](const char* why) {
+    return refuse(with(HttpResponse::error(503, why), "Retry-After", "1"));
+  };
+  if (state_->blobs.size(digest)) {
+    plan.sink = std::make_shared<PartSink>(nullptr, 0, tag);
+    return plan;
+  }
+  auto space = state_->shelf.free_bytes();
+  if (!space || *space < state_->limits.free_bytes_min + part.range.count) {
+    return later("the hub's disk is nearly full; try later");
+  }
+  if (!state_->begin(digest, true)) return later("another upload of this blob is under way");
+  const std::uint64_t there = state_->blobs.upload_offset(digest);
+  const bool known = there >= end && end < part.total;
+  const ContentRange rest{{there, end - std::min(there, end)}, part.total};
+  // From here the sink's claim gives the lane back.
+  auto sink = std::make_shared<UploadSink<State>>(state_, digest, 0, rest);
+  if (there < part.range.first) return later("parts before this one are not there yet");
+  plan.sink = known ? std::make_shared<PartSink>(nullptr, 0, tag)
+                    : std::make_shared<PartSink>(std::move(sink), there - part.range.first, tag);
+  return plan;
 }
 
 BodyPlan BlobRoutes::take(const Digest& digest, const ContentRange& range) {

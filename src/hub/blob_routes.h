@@ -54,6 +54,11 @@ class BlobRoutes {
   // The same for bytes that are wanted though no record names them yet: all `size` of them at once.
   [[nodiscard]] BodyPlan plan_wanted(const Digest& digest, std::uint64_t size,
                                      const HttpRequest& head);
+  // The same for one part of them, as S3 takes parts: answered with an ETag, and again if it was
+  // there already. Parts come in order; one that comes too early is asked to come again (503). What
+  // was there of a part when its sender went away is not written twice.
+  [[nodiscard]] BodyPlan plan_part(const Digest& digest, const ContentRange& part,
+                                   const HttpRequest& head);
 
  private:
   [[nodiscard]] BodyPlan take(const Digest& digest, const ContentRange& range);

@@ -169,6 +169,10 @@ Result<HfLfsBatch> parse_lfs_batch(View body) {
   const Wild* objects = list_of(json, "objects");
   if (objects == nullptr) return invalid("\"objects\" is missing");
   if (objects->size() > kHfFilesAtOnceMax) return fail(ErrorCode::limit, "too many files at once");
+  if (const Wild* transfers = list_of(json, "transfers")) {
+    batch.multipart =
+        std::find(transfers->begin(), transfers->end(), "multipart") != transfers->end();
+  }
   const auto algorithm = text_of(json, "hash_algo");
   if (algorithm && *algorithm != "sha256") return invalid("\"hash_algo\" must be sha256");
   for (const Wild& object : *objects) {

@@ -55,7 +55,8 @@ struct HfLfsObject {
   std::uint64_t size = 0;
 };
 struct HfLfsBatch {
-  std::string operation;  // "upload", "download"
+  std::string operation;   // "upload", "download"
+  bool multipart = false;  // the client can send a file in parts
   std::vector<HfLfsObject> objects;
 };
 [[nodiscard]] Result<HfLfsBatch> parse_lfs_batch(View body);

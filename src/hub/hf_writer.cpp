@@ -252,8 +252,15 @@ bool HfWriter::take_quota(const HfAccount& account, const HfLfsObject& object) {
   return true;
 }
 
+// 0: in one piece.
+std::uint64_t HfWriter::part_bytes(const HfLfsBatch& batch, const HfLfsObject& object) const {
+  if (!batch.multipart || object.size <= limits_.part_bytes_min) return 0;
+  return std::max(limits_.part_bytes_min,
+                  (object.size + limits_.parts_max - 1) / limits_.parts_max);
+}
+
 JsonObject HfWriter::batch_object(const HttpRequest& request, const HfAccount& account,
-                                  const HfLfsObject& object) {
+                                  const HfLfsObject& object, std::uint64_t part_bytes) {
   JsonObject out{{"oid", object.digest.hex()}, {"size", object.size}};
   if (parts_.blobs.size(object.digest) == object.size) return out;  // nothing to upload
   const auto refuse_object = [&](int code, const std::string& message) {
@@ -270,8 +277,18 @@ JsonObject HfWriter::batch_object(const HttpRequest& request, const HfAccount& a
   const std::string href =
       endpoint_of(request) + "/api/" + std::string(kUploadVerb) + object.digest.hex() + "?" +
       links_.sign(object.digest, object.size, parts_.clock.unix_ms() + limits_.link_ms);
+  JsonObject header;
+  if (part_bytes > 0) header.emplace("chunk_size", std::to_string(part_bytes));
+  std::uint64_t number = 0;
+  for (std::uint64_t first = 0; part_bytes > 0 && first < object.size; first += part_bytes) {
+    const std::uint64_t count = std::min(part_bytes, object.size - first);
+    std::string name = std::to_string(++number);
+    name.insert(0, 5 - std::min<std::size_t>(5, name.size()), '0');
+    header.emplace(name,
+                   href + "&first=" + std::to_string(first) + "&count=" + std::to_string(count));
+  }
   out.emplace("actions",
-              JsonObject{{"upload", JsonObject{{"header", JsonObject{}}, {"href", href}}}});
+              JsonObject{{"upload", JsonObject{{"header", std::move(header)}, {"href", href}}}});
   return out;
 }
 
@@ -284,11 +301,25 @@ HttpResponse HfWriter::batch(const HttpRequest& request, const HfTarget& target)
     return hf_error(501, "", "downloads go by /resolve/, not by LFS");
   }
   JsonArray objects;
+  bool parts = false;
   for (const HfLfsObject& object : wanted->objects) {
-    objects.emplace_back(batch_object(request, std::get<Writing>(found).me, object));
+    const std::uint64_t bytes = part_bytes(*wanted, object);
+    parts = parts || bytes > 0;
+    objects.emplace_back(batch_object(request, std::get<Writing>(found).me, object, bytes));
   }
-  // One PUT a file, whatever its size; never Xet, which some clients offer.
-  return hf_json(200, JsonObject{{"objects", std::move(objects)}, {"transfer", "basic"}});
+  // Never Xet, which some clients offer.
+  return hf_json(200, JsonObject{{"objects", std::move(objects)},
+                                 {"transfer", parts ? "multipart" : "basic"}});
+}
+
+// After the last part. The parts were joined as they came.
+HttpResponse HfWriter::complete(const HttpRequest& request, const HfTarget& target) const {
+  const auto digest = Digest::from_hex(std::string_view(target.verb).substr(kUploadVerb.size()));
+  const auto size =
+      digest ? links_.check(*digest, query_of(request), parts_.clock.unix_ms()) : std::nullopt;
+  if (!size) return hf_error(403, "", "this address is not valid (any more)");
+  if (parts_.blobs.size(*digest) != size) return hf_error(422, "", "parts of it are missing");
+  return hf_json(200, JsonObject{});
 }
 
 BodyPlan HfWriter::plan_upload(const HttpRequest& head, const HfTarget& target) {
@@ -298,7 +329,16 @@ BodyPlan HfWriter::plan_upload(const HttpRequest& head, const HfTarget& target) 
   if (!size) {
     return refuse(hf_error(403, "", "this address is not valid (any more); ask for a new one"));
   }
-  return parts_.blob_routes.plan_wanted(*digest, *size, head);
+  const FormFields fields = parse_form(query_of(head));
+  if (value_of(fields, "first").empty()) {
+    return parts_.blob_routes.plan_wanted(*digest, *size, head);
+  }
+  const auto first = parse_decimal(value_of(fields, "first"));
+  const auto count = parse_decimal(value_of(fields, "count"));
+  if (!first || !count || *count == 0 || *first > *size || *count > *size - *first) {
+    return refuse(hf_error(400, "", "no part of the file"));
+  }
+  return parts_.blob_routes.plan_part(*digest, {{*first, *count}, *size}, head);
 }
 
 BodyPlan HfWriter::plan_commit(const HttpRequest& head, const HfTarget& target) {
@@ -405,6 +445,7 @@ std::optional<HttpResponse> HfWriter::handle(const HttpRequest& request, const H
   }
   if (target.kind != HfTarget::Kind::account) return std::nullopt;
   if (target.verb == "whoami-v2") return who(request);
+  if (target.verb.starts_with(kUploadVerb) && post) return complete(request, target);
   if (target.verb == "repos/create" && post) return create(request);
   if (target.verb == "repos/delete" && request.method == "DELETE") return drop(request);
   if (target.verb == "validate-yaml" && post) {

@@ -33,6 +33,8 @@ struct HfWriterLimits {
   std::uint64_t regular_sum_max = 128u << 20;   // of one preupload request
   std::uint64_t owner_bytes_max = 64ull << 30;  // all that one owner may keep here
   std::uint64_t file_bytes_max = 64ull << 30;
+  std::uint64_t part_bytes_min = 64u << 20;   // larger files travel in parts, if the client can
+  std::uint64_t parts_max = 1000;             // of one file; they grow instead
   std::int64_t link_ms = 24LL * 3600 * 1000;  // how long an upload may take to begin
   std::size_t staged_max = 100'000;           // uploads remembered against the quota
 };
@@ -92,7 +94,9 @@ class HfWriter {
   [[nodiscard]] HttpResponse preupload(const HttpRequest& request, const HfTarget& target);
   [[nodiscard]] HttpResponse batch(const HttpRequest& request, const HfTarget& target);
   [[nodiscard]] JsonObject batch_object(const HttpRequest& request, const HfAccount& account,
-                                        const HfLfsObject& object);
+                                        const HfLfsObject& object, std::uint64_t part_bytes);
+  [[nodiscard]] std::uint64_t part_bytes(const HfLfsBatch& batch, const HfLfsObject& object) const;
+  [[nodiscard]] HttpResponse complete(const HttpRequest& request, const HfTarget& target) const;
   [[nodiscard]] BodyPlan plan_upload(const HttpRequest& head, const HfTarget& target);
   [[nodiscard]] BodyPlan plan_commit(const HttpRequest& head, const HfTarget& target);
   // A commit whose body is on its way.
