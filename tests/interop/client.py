@@ -124,7 +124,19 @@ def write_a_repository():
                     repo_type="dataset")
     assert Path(hub.hf_hub_download(data, "data.csv", repo_type="dataset")).read_text() == \
         "a,b\n1,2\n"
-    says("a data set too")
+    fs = HfFileSystem()
+    assert f"datasets/{data}/data.csv" in fs.ls(f"datasets/{data}", detail=False)
+    assert fs.glob(f"datasets/{data}/*.csv") == [f"datasets/{data}/data.csv"]
+    shards = fs.glob(f"datasets/{RUN}/train/*.txt")
+    assert shards and fs.info(shards[0])["size"] == len(fs.read_bytes(shards[0]))
+    says(f"a data set too; HfFileSystem: {len(shards)} shards of the run's text")
+    with tempfile.TemporaryDirectory() as name:
+        for i in range(3):
+            (Path(name) / f"{i}.txt").write_text(f"{i}\n")
+        api.upload_large_folder(repo_id=data, folder_path=name, repo_type="dataset",
+                                num_workers=2, print_report=False)
+    assert "2.txt" in api.list_repo_files(data, repo_type="dataset")
+    says("upload_large_folder")
 
 
 def branches_and_tags():

@@ -17,6 +17,8 @@ from harness import (SKIPPED, Swarm, check, main, run_json, small_recipe, some_t
 
 ROUNDS = 3
 CHROOT = os.environ.get("HARAMBEE_INTEROP_CHROOT")
+# A folder, where the clients are, with the package huggingface_hub of another version.
+OLD_CLIENT = os.environ.get("HARAMBEE_INTEROP_OLD_CLIENT")
 
 
 class Client:
@@ -79,6 +81,19 @@ def finished_run(work):
     return swarm
 
 
+def old_client(client, swarm, work):
+    """The same with an older huggingface_hub, from its source."""
+    if not OLD_CLIENT:
+        print("SKIPPED the older client: HARAMBEE_INTEROP_OLD_CLIENT names no source of it")
+        return
+    key = ["--hub", swarm.url, "--key", swarm.key_file("v1"), "--dir", work / "old-desk"]
+    token = run_json("token", "new", "--namespace", "bob", *key)
+    # Another cache: otherwise nothing would be fetched again.
+    env = {"HF_ENDPOINT": swarm.url, "HF_TOKEN": token["token"], "PYTHONPATH": OLD_CLIENT,
+           "HF_HOME": client.home / "old-cache"}
+    client.must("python3", client.home / "client.py", swarm.status()["weights"], ROUNDS, env=env)
+
+
 def hf_program(client, env, space):
     """The `hf` command line."""
     folder = client.outside / "program"
@@ -106,6 +121,7 @@ def test():
         shutil.copy(HERE / "client.py", client.outside)
         weights = swarm.status()["weights"]
         client.must("python3", client.home / "client.py", weights, ROUNDS, env=env)
+        old_client(client, swarm, work)
         hf_program(client, env, "alice")
         llama.compare(client, swarm, work)
         run_json("token", "revoke", token["id"][:12], *key)

@@ -135,8 +135,8 @@ def compare(client, swarm, work):
     server = Server(client, swarm.url)
     digest = hashlib.sha256((model / "model-f32.gguf").read_bytes()).hexdigest()
     fetched = [path for path in client.outside.rglob("*.gguf") if "runs--test" in str(path)]
-    check([hashlib.sha256(path.resolve().read_bytes()).hexdigest() for path in fetched] == [digest],
-          f"the hub serves what `pull --gguf` writes: {fetched}")
+    digests = {hashlib.sha256(path.resolve().read_bytes()).hexdigest() for path in fetched}
+    check(digests == {digest}, f"the hub serves what `pull --gguf` writes: {fetched}")
     same_tokens(server)
     same_losses(server, model, sorted((work / "text").iterdir())[0])
     server.stop()

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# make_chroot.sh DIR: Debian testing with Hugging Face's own clients, for interop_test.py. Needs
-# root, debootstrap, the network, and about 3 GB (600 MB with --no-torch).
+# make_chroot.sh DIR [--no-torch]: Debian testing with Hugging Face's own clients and llama.cpp, for
+# interop_test.py. Needs root, debootstrap, the network, and about 3 GB (800 MB with --no-torch).
+# An older huggingface_hub beside them: unpack its source somewhere in DIR, and name the folder that
+# has the package huggingface_hub, as seen from inside, in HARAMBEE_INTEROP_OLD_CLIENT.
 set -euo pipefail
 dir=${1:?usage: make_chroot.sh DIR [--no-torch]}
-packages=(python3-huggingface-hub)
+packages=(python3-huggingface-hub python3-requests llama.cpp llama.cpp-tools python3-gguf)
 [ "${2:-}" = --no-torch ] || packages+=(python3-transformers python3-torch python3-safetensors)
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
