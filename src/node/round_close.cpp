@@ -8,6 +8,10 @@ namespace {
 
 Finding read_one(const RoundContext& context, const exact::Codec& codec, const Revealed& one) {
   Finding finding;
+  if (one.foreign_domain) {
+    finding.verdict = malformed_verdict("another domain than its shards'");
+    return finding;
+  }
   if (one.ref.size > delta_bytes_max(context.parameters)) {
     finding.verdict = malformed_verdict("the blob is too large");
     return finding;

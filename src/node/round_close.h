@@ -29,6 +29,7 @@ struct Revealed {
   BlobRef ref;
   KeyId author;
   std::optional<View> bytes;
+  bool foreign_domain = false;  // run_manifest.h
 };
 
 // What its bytes show.

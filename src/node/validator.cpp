@@ -15,6 +15,7 @@
 #include "node/memory.h"
 #include "node/round_close.h"
 #include "node/round_math.h"
+#include "node/run_manifest.h"
 #include "node/session.h"
 #include "role/validator.h"
 
@@ -66,7 +67,7 @@ class Validator {
   Result<Rows> rows(const role::validator::Score& action);
   Result<bool> gather(const role::validator::Score& action, std::vector<Candidate>& candidates);
   Result<bool> fetch(Candidate& candidate);
-  Status examine(const role::validator::Score& action, std::vector<Candidate>& candidates) const;
+  Status examine(const role::validator::Score& action, std::vector<Candidate>& candidates);
   Status measure(const role::validator::Score& action, const Rows& rows,
                  std::vector<Candidate>& candidates, std::int64_t& report_nanos);
   Status measure_one(const Rows& rows, const std::vector<float>& base,
@@ -273,10 +274,14 @@ Result<bool> Validator::gather(const role::validator::Score& action,
 }
 
 Status Validator::examine(const role::validator::Score& action,
-                          std::vector<Candidate>& candidates) const {
+                          std::vector<Candidate>& candidates) {
+  const auto manifest = session_.manifest();
+  if (!manifest) return manifest.error();
   std::vector<Revealed> revealed;
   for (const Candidate& candidate : candidates) {
-    revealed.push_back({candidate.asked.delta, candidate.asked.author, std::nullopt});
+    const role::validator::ToScore& asked = candidate.asked;
+    revealed.push_back({asked.delta, asked.author, std::nullopt,
+                        is_foreign_domain(session_.run(), *manifest, asked.author, asked.domain)});
     if (candidate.blob) revealed.back().bytes = View(*candidate.blob);
   }
   const RoundContext context{session_.run().recipe, session_.layout().parameters(), action.base,

@@ -487,7 +487,8 @@ class Verification {
   Status facts_of_round(const Plan& plan, const Replay& replay) {
     const fold::ClosedRound& round = plan.run->history[static_cast<std::size_t>(replay.round())];
     Result<FactsChecked> checked =
-        check_facts(*plan.run, round, log_.scores, replay.layout().parameters(), blobs_);
+        check_facts(*plan.run, round, log_.scores, replay.layout().parameters(),
+                    plan.has_manifest ? &plan.manifest : nullptr, blobs_);
     if (!checked) return checked.error();
     report_.facts_checked += checked->scores;
     for (const FactsChecked::Lie& lie : checked->lies) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "node/round_close.h"
+#include "node/run_manifest.h"
 
 namespace harambee::node {
 namespace {
@@ -11,8 +12,12 @@ namespace {
 // A round's blobs, fetched once, and what is found in those that a validator says it had.
 class RoundFacts {
  public:
-  RoundFacts(const fold::RunState& run, const fold::ClosedRound& round, std::uint64_t parameters)
-      : round_(round), context_{run.recipe, parameters, round.base, round.score_seed} {}
+  RoundFacts(const fold::RunState& run, const fold::ClosedRound& round, std::uint64_t parameters,
+             const format::DataManifest* data)
+      : run_(run),
+        round_(round),
+        data_(data),
+        context_{run.recipe, parameters, round.base, round.score_seed} {}
 
   Status fetch(const FetchBlob& blobs) {
     for (const fold::ClosedContribution& one : round_.contributions) {
@@ -36,7 +41,8 @@ class RoundFacts {
     for (std::size_t i = 0; i < score.entries.size(); ++i) {
       const fold::ClosedContribution& one = round_.contributions[i];
       had.push_back(score.entries[i].verdict != fold::kVerdictWithheld);
-      revealed.push_back({one.delta, one.author, std::nullopt});
+      revealed.push_back({one.delta, one.author, std::nullopt,
+                          data_ && is_foreign_domain(run_, *data_, one.author, one.domain)});
       if (had[i] && contents_[i]) revealed[i].bytes = contents_[i]->bytes();
     }
     if (auto known = known_.find(had); known != known_.end()) return &known->second;
@@ -49,7 +55,9 @@ class RoundFacts {
   }
 
  private:
+  const fold::RunState& run_;
   const fold::ClosedRound& round_;
+  const format::DataManifest* data_;
   RoundContext context_;
   std::vector<std::optional<Content>> contents_;
   std::map<std::vector<bool>, std::vector<Finding>> known_;  // by which blobs there were
@@ -83,9 +91,10 @@ std::string compare(const RecordId& contribution, const fold::ScoreEntry& entry,
 
 Result<FactsChecked> check_facts(const fold::RunState& run, const fold::ClosedRound& round,
                                  const std::map<RecordId, fold::Score>& scores,
-                                 std::uint64_t parameters, const FetchBlob& blobs) {
+                                 std::uint64_t parameters, const format::DataManifest* data,
+                                 const FetchBlob& blobs) {
   FactsChecked checked;
-  RoundFacts facts(run, round, parameters);
+  RoundFacts facts(run, round, parameters, data);
   if (Status fetched = facts.fetch(blobs); !fetched) return fetched.error();
   for (const fold::ClosedScore& closed : round.scores) {
     const auto score = scores.find(closed.place.id);

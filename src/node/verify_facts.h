@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "fold/acts.h"
 #include "fold/state.h"
+#include "format/data.h"
 #include "node/replay.h"
 
 namespace harambee::node {
@@ -24,10 +25,13 @@ struct FactsChecked {
 };
 
 // Of all scores of a closed round. "withheld" is believed: that a blob came too late leaves no
-// trace. A score that speaks of a blob which nobody has any more cannot be checked.
+// trace. Without `data` (null) declared domains are believed, too. A score that speaks of a blob
+// which nobody has any more cannot be checked.
 [[nodiscard]] Result<FactsChecked> check_facts(const fold::RunState& run,
                                                const fold::ClosedRound& round,
                                                const std::map<RecordId, fold::Score>& scores,
-                                               std::uint64_t parameters, const FetchBlob& blobs);
+                                               std::uint64_t parameters,
+                                               const format::DataManifest* data,
+                                               const FetchBlob& blobs);
 
 }  // namespace harambee::node

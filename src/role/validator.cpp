@@ -12,7 +12,8 @@ Action score(const fold::RunState& run) {
   action.base = run.weights;
   action.seed = *run.round.score_seed;
   for (const fold::Committed& committed : run.round.contributions) {
-    action.contributions.push_back({committed.place.id, committed.author, committed.act.delta});
+    action.contributions.push_back(
+        {committed.place.id, committed.author, committed.act.delta, committed.act.domain});
   }
   action.reveal_deadline_ms = run.round.phase_ms + run.recipe.reveal_ms;
   action.score_deadline_ms = *run.deadline_ms();

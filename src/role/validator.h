@@ -28,6 +28,7 @@ struct ToScore {
   RecordId contribution;
   KeyId author;
   BlobRef delta;
+  std::string domain = {};  // declared
 };
 // Fetch, evaluate and send one score record.
 struct Score {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "fold/acts.h"
+#include "node/round_close.h"
 #include "node/run_manifest.h"
 
 namespace harambee::node {
@@ -29,6 +30,31 @@ TEST(RoundMath, GainsStayWithinWhatARecordSays) {
   EXPECT_EQ(worst_gains(1).all_nanos, gains.all_nanos);
   EXPECT_EQ(worst_gains(1).domains_nanos, gains.domains_nanos);
   EXPECT_TRUE(worst_gains(0).domains_nanos.empty());
+}
+
+// Nobody chooses the domain that its work happens to please.
+TEST(RoundMath, AContributionServesTheDomainOfItsShards) {
+  fold::RunState run;
+  run.recipe = fold::default_recipe();
+  run.recipe.shards_per_member = 2;
+  const KeyId author = sha256(view("author"));
+  run.members[author].ordinal = 1;
+  format::DataManifest data;
+  for (int i = 0; i < 6; ++i) {
+    data.train.push_back({sha256(view(std::to_string(i))), 1000, i < 3 ? "english" : "swahili"});
+  }
+  data.train[2].size = 999;  // theirs are 2 and 3
+  EXPECT_FALSE(is_foreign_domain(run, data, author, "swahili"));
+  EXPECT_FALSE(is_foreign_domain(run, data, author, ""));
+  EXPECT_TRUE(is_foreign_domain(run, data, author, "english"));
+
+  const RoundContext context{run.recipe, 1000, Digest{}, Digest{}};
+  const Bytes blob(100);
+  const BlobRef ref{sha256(blob), blob.size(), std::string(fold::kDeltaType)};
+  const std::vector<Revealed> one{{ref, author, View(blob), true}};
+  const auto findings = examine(context, one);
+  ASSERT_TRUE(findings.ok());
+  EXPECT_EQ(findings->front().verdict, "malformed: another domain than its shards'");
 }
 
 // The fold knows the domains by the run record; scores are measured by the manifest.
