@@ -38,6 +38,7 @@ struct Message {
   Bytes blob;
   bool honest = true;
   std::size_t domain = kNoDomain;  // declared
+  std::size_t peer = 0;
 };
 
 class Run {
@@ -92,7 +93,7 @@ class Run {
   // Prose and Python: five of twenty peers.
   static bool minority(std::size_t domain) { return domain == 0 || domain == 3; }
 
-  // What peer p's contribution is for.
+  // What peer p's contribution is for: its shards decide, validators see to it.
   std::size_t declared(std::size_t p) const {
     return cell_.skewed ? peers_[p].diet.domain : kNoDomain;
   }
@@ -113,19 +114,65 @@ class Run {
     std::vector<Message> messages;
     for (std::size_t p = colluders_; p < peers_.size(); ++p) {
       (void)work_of(p, nullptr);
-      messages.push_back({encoded(peers_[p].residual), true, declared(p)});
+      messages.push_back({encoded(peers_[p].residual), true, declared(p), p});
     }
     std::vector<Delta> honest;
     for (const Message& message : messages) honest.push_back(parsed(message.blob));
     note_honest(honest);
     their_rows_ = learner_.held_out_rows(plan_.gate_rows, plan_.digest("theirs", round_));
-    for (Bytes& blob : collude(honest)) messages.push_back(disguised(std::move(blob), honest));
+    std::size_t colluder = 0;
+    for (Bytes& blob : collude(honest)) {
+      messages.push_back({std::move(blob), false, declared(colluder), colluder});
+      ++colluder;
+    }
     // In an order of the log that nobody chose.
     Rng rng(plan_.digest("order", round_));
     for (std::size_t i = messages.size(); i > 1; --i) {
       std::swap(messages[i - 1], messages[rng.below(i)]);
     }
+    if (plan_.own > 0) note_own(messages);
     step(messages, theta_, residual_, update_, &outcome_);
+  }
+
+  // The own-versus-random test (spec/run.md §9) of each message, by plan_.own validators.
+  void note_own(const std::vector<Message>& messages) {
+    std::vector<exact::SquaredNorm> norms;
+    for (const Message& message : messages) {
+      if (!message.blob.empty()) norms.push_back(parsed(message.blob).squared_norm());
+    }
+    for (const Message& message : messages) {
+      if (message.blob.empty()) continue;
+      const Vector weights = tried(parsed(message.blob), exact::median(norms));
+      std::vector<double> values;
+      for (std::uint32_t v = 0; v < plan_.own; ++v) {
+        values.push_back(own_difference(message.peer, v, weights));
+      }
+      std::ranges::sort(values);
+      const double middle = values[(values.size() - 1) / 2] + values[values.size() / 2];
+      ++(message.honest ? outcome_.honest_own : outcome_.colluding_own);
+      if (middle > 0) ++(message.honest ? outcome_.honest_better : outcome_.colluding_better);
+    }
+  }
+
+  // The gain of tried weights on rows that a peer was to train on beyond that on others like them.
+  double own_difference(std::size_t peer, std::uint32_t validator, const Vector& weights) {
+    constexpr std::uint32_t kRows = 8;
+    const std::uint32_t used = plan_.steps * plan_.batch;
+    const std::uint64_t who = peer * 1000 + validator;
+    const Diet& diet = peers_[peer].diet;
+    const auto all = learner_.train_rows(diet, used, plan_.digest("rows", round_, peer));
+    const auto others = learner_.train_rows(diet, kRows, plan_.digest("others", round_, who));
+    const auto length = static_cast<std::ptrdiff_t>(all.size() / used);
+    Rng rng(plan_.digest("own", round_, who));
+    std::vector<Token> own;
+    for (std::uint32_t i = 0; i < kRows; ++i) {
+      const auto row = all.begin() + static_cast<std::ptrdiff_t>(rng.below(used)) * length;
+      own.insert(own.end(), row, row + length);
+    }
+    const auto gain = [&](const std::vector<Token>& rows) {
+      return learner_.mean_loss(theta_, rows) - learner_.mean_loss(weights, rows);
+    };
+    return gain(own) - gain(others);
   }
 
   std::vector<Bytes> collude(std::span<const Delta> honest) {
@@ -171,7 +218,7 @@ class Run {
     return gains;
   }
 
-  // The gain that would decide, declared for the best domain.
+  // The gain that would decide for a colluder whose shards are of the domain that it helps most.
   double their_gain(Vector values, std::span<const Delta> honest) {
     const Bytes blob = encoded(values);
     if (blob.empty()) return -1;
@@ -184,23 +231,18 @@ class Run {
     return *std::ranges::max_element(gains) + all;
   }
 
-  // Declared for the domain that gains most.
-  Message disguised(Bytes blob, std::span<const Delta> honest) {
-    Message message{std::move(blob), false, kNoDomain};
-    if (!cell_.skewed || !cell_.defence->serves || message.blob.empty()) return message;
-    const std::vector<double> gains = their_gains(message.blob, honest);
-    message.domain = static_cast<std::size_t>(std::ranges::max_element(gains) - gains.begin());
-    return message;
-  }
-
   // Works on copies of everything.
   double their_loss(const Vectors& sent, std::span<const Delta> honest) {
     std::vector<Message> messages;
     for (const Delta& delta : honest) {
       messages.push_back({Bytes(delta.blob().begin(), delta.blob().end()), true,
-                          declared(colluders_ + messages.size())});
+                          declared(colluders_ + messages.size()), 0});
     }
-    for (Vector one : sent) messages.push_back(disguised(encoded(one), honest));
+    std::size_t colluder = 0;
+    for (Vector one : sent) {
+      messages.push_back({encoded(one), false, declared(colluder), colluder});
+      ++colluder;
+    }
     Vector theta = theta_, residual = residual_;
     Bytes update = update_;
     step(messages, theta, residual, update, nullptr);

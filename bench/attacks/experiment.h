@@ -21,6 +21,8 @@ struct Outcome {
   // Honest ones of the kinds that few have (prose, Python), of skewed data.
   std::uint64_t minority_sent = 0, minority_taken = 0;
   std::uint64_t colluding_sent = 0, colluding_taken = 0, colluding_grouped = 0;
+  // Of contributions that were tested (Plan::own): better on the rows they were to be trained on.
+  std::uint64_t honest_own = 0, honest_better = 0, colluding_own = 0, colluding_better = 0;
   double honest_cosine = 0;     // the highest between two honest contributions
   double honest_exclusive = 0;  // mean share of honest mass on places of no other
 };

@@ -119,6 +119,13 @@ Vector Learner::warm_start() {
                plan_.digest("warm"), plan_.warm_rate);
 }
 
+void Learner::draw_row(const Diet& diet, Rng& rng, std::span<Token> row) const {
+  const bool own = rng.below(100) < diet.own_percent;
+  const std::string& text =
+      domains_[own ? diet.domain : static_cast<std::size_t>(rng.below(domains_.size()))].train;
+  copy_row(text, rng.below(text.size() - row.size()), row);
+}
+
 Vector Learner::train(const Vector& base, trainer::AdamW& optimizer, const Diet& diet,
                       std::uint32_t steps, std::uint32_t batch, attacks::Poison poison,
                       const Digest& seed, double rate) {
@@ -130,11 +137,8 @@ Vector Learner::train(const Vector& base, trainer::AdamW& optimizer, const Diet&
   const trainer::InnerConfig inner = inner_rules();
   for (std::uint32_t step = 0; step < steps; ++step) {
     for (std::uint32_t row = 0; row < batch; ++row) {
-      const bool own = rng.below(100) < diet.own_percent;
-      const std::string& text =
-          domains_[own ? diet.domain : static_cast<std::size_t>(rng.below(domains_.size()))].train;
       const std::span<Token> place = std::span(tokens).subspan(row * length, length);
-      copy_row(text, rng.below(text.size() - length), place);
+      draw_row(diet, rng, place);
       if (poison != nullptr) poison(place, rng);
     }
     model_->gradient(tokens, batch, losses);
@@ -142,6 +146,24 @@ Vector Learner::train(const Vector& base, trainer::AdamW& optimizer, const Diet&
   }
   const std::span<const float> trained = model_->parameters();
   return {trained.begin(), trained.end()};
+}
+
+std::vector<Token> Learner::train_rows(const Diet& diet, std::uint32_t rows,
+                                       const Digest& seed) const {
+  const std::size_t length = plan_.context + 1;
+  std::vector<Token> tokens(rows * length);
+  Rng rng(seed);
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    draw_row(diet, rng, std::span(tokens).subspan(row * length, length));
+  }
+  return tokens;
+}
+
+double Learner::mean_loss(const Vector& weights, std::span<const Token> rows) {
+  load(weights);
+  std::vector<double> losses(rows.size() / (plan_.context + 1));
+  model_->losses(rows, losses.size(), losses);
+  return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
 }
 
 std::vector<Token> Learner::held_out_rows(std::uint32_t rows, const Digest& seed) const {

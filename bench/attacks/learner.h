@@ -40,7 +40,8 @@ struct Plan {
   double outer_rate = 4;
   double gate_step = 0.25;
   std::uint32_t gate_rows = 32, report_rows = 512;
-  bool shares = false;  // the gate's gain on everything is weighted by what the peers have
+  bool shares = false;    // the gate's gain on everything is weighted by what the peers have
+  std::uint32_t own = 0;  // validators that measure how often work is better on its own rows
   std::uint64_t seed = 1;
 
   [[nodiscard]] Digest digest(std::string_view what, std::uint64_t a = 0,
@@ -69,6 +70,10 @@ class Learner {
   [[nodiscard]] Vector train(const Vector& base, trainer::AdamW& optimizer, const Diet& diet,
                              std::uint32_t steps, std::uint32_t batch, attacks::Poison poison,
                              const Digest& seed, double rate);
+  // The rows that train() draws from this seed for this diet, without poison.
+  [[nodiscard]] std::vector<Token> train_rows(const Diet& diet, std::uint32_t rows,
+                                              const Digest& seed) const;
+  [[nodiscard]] double mean_loss(const Vector& weights, std::span<const Token> rows);
   // Rows of held-out text, the same number of each domain, one domain after another.
   [[nodiscard]] std::vector<Token> held_out_rows(std::uint32_t rows, const Digest& seed) const;
   // Mean loss of each domain's part of such rows.
@@ -78,6 +83,7 @@ class Learner {
 
  private:
   void load(const Vector& weights);
+  void draw_row(const Diet& diet, Rng& rng, std::span<Token> row) const;
 
   Plan plan_;
   std::span<const Domain> domains_;

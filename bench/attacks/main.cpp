@@ -63,6 +63,8 @@ bool set_number(const std::string& text, Plan& plan) {
     plan.warm_steps = whole;
   else if (key == "gate-rows")
     plan.gate_rows = whole;
+  else if (key == "own")
+    plan.own = whole;
   else if (key == "shares")
     plan.shares = whole != 0;
   else if (key == "hidden")

@@ -87,7 +87,7 @@ Result<std::vector<Cell>> cells_of(const Options& options) {
 
 std::string line_of(const Row& row) {
   const Outcome& o = row.outcome;
-  return format(
+  std::string line = format(
       "%-7s %-11s %-12s %2u %%: %.4f -> %.4f (worst %.4f), taken honest %s (minority %s) colluding "
       "%s, "
       "grouped %llu + %llu, cosine %.2f, exclusive %.2f",
@@ -98,6 +98,9 @@ std::string line_of(const Row& row) {
       share(o.colluding_taken, o.colluding_sent).c_str(),
       static_cast<unsigned long long>(o.honest_grouped),
       static_cast<unsigned long long>(o.colluding_grouped), o.honest_cosine, o.honest_exclusive);
+  if (o.honest_own + o.colluding_own == 0) return line;
+  return line + ", own rows better: honest " + share(o.honest_better, o.honest_own) +
+         " colluding " + share(o.colluding_better, o.colluding_own);
 }
 
 std::string markdown_of(const Options& options, const std::vector<Row>& rows) {
@@ -164,13 +167,20 @@ std::string json_of(const Options& options, const std::vector<Row>& rows) {
     out += format(
         "\"honest_sent\":%llu,\"honest_taken\":%llu,\"minority_sent\":%llu,"
         "\"minority_taken\":%llu,\"colluding_sent\":%llu,"
-        "\"colluding_taken\":%llu}%s\n",
+        "\"colluding_taken\":%llu,",
         static_cast<unsigned long long>(o.honest_sent),
         static_cast<unsigned long long>(o.honest_taken),
         static_cast<unsigned long long>(o.minority_sent),
         static_cast<unsigned long long>(o.minority_taken),
         static_cast<unsigned long long>(o.colluding_sent),
-        static_cast<unsigned long long>(o.colluding_taken), i + 1 < rows.size() ? "," : "");
+        static_cast<unsigned long long>(o.colluding_taken));
+    out += format(
+        "\"honest_own\":%llu,\"honest_better\":%llu,\"colluding_own\":%llu,"
+        "\"colluding_better\":%llu}%s\n",
+        static_cast<unsigned long long>(o.honest_own),
+        static_cast<unsigned long long>(o.honest_better),
+        static_cast<unsigned long long>(o.colluding_own),
+        static_cast<unsigned long long>(o.colluding_better), i + 1 < rows.size() ? "," : "");
   }
   return out + "]}\n";
 }

@@ -102,6 +102,7 @@ Result<ScoreEntry> read_entry(const Json& json) {
   entry.squared_norm = fields.plain("norm", kNormDigitsMax);
   entry.verdict = fields.plain("v", kReasonBytesMax);
   if (json.find("domains")) entry.domain_gains = read_domain_gains(fields);
+  if (json.find("own")) entry.own_nanos = fields.integer("own", -kDomainNanosMax, kDomainNanosMax);
   if (!is_digits(entry.squared_norm)) fields.refuse("norm", "must be decimal digits");
   if (!is_verdict(entry.verdict)) {
     fields.refuse("v", "must be \"ok\", \"withheld\", \"malformed: …\" or \"norm: …\"");
@@ -111,6 +112,9 @@ Result<ScoreEntry> read_entry(const Json& json) {
   }
   if (entry.verdict != kVerdictOk && !entry.domain_gains.empty()) {
     fields.refuse("domains", "must not be there for what was not evaluated");
+  }
+  if (entry.verdict != kVerdictOk && entry.own_nanos) {
+    fields.refuse("own", "must not be there for what was not evaluated");
   }
   return finish(fields, std::move(entry));
 }
@@ -332,6 +336,7 @@ Payload write(const Score& act) {
     if (!entry.domain_gains.empty()) {
       one.emplace("domains", JsonArray(entry.domain_gains.begin(), entry.domain_gains.end()));
     }
+    if (entry.own_nanos) one.emplace("own", *entry.own_nanos);
     entries.push_back(std::move(one));
   }
   return frame("score", act.run, act.round,

@@ -42,9 +42,11 @@ inline constexpr std::size_t kVkeyBytesMax = 512;
 inline constexpr std::int64_t kUnixMsMax = std::int64_t{1} << 50;  // past the year 37000
 // A full round must fit into one score record and one close record:
 // {"domains":[<8 of -99999999999>],"exp":-4096,"gain":-1000000000000,"group":127,"norm":"<40>",
-// "v":"ok"}, or one without domains and a "v" of 64.
-inline constexpr std::size_t kScoreEntryBytesMax = 223;
-static_assert(kContributionsPerRoundMax * kScoreEntryBytesMax + 2048 <= kRecordPayloadBytesMax);
+// "own":-99999999999,"v":"ok"}, or one without domains and "own" and a "v" of 64.
+inline constexpr std::size_t kScoreEntryBytesMax = 242;
+inline constexpr std::size_t kScoreFrameBytesMax = 1792;  // a test measures it
+static_assert(kContributionsPerRoundMax * kScoreEntryBytesMax + kScoreFrameBytesMax <=
+              kRecordPayloadBytesMax);
 
 // genesis: entry 0, by the hub's key. The origin is the payload's `log`.
 struct Genesis {
@@ -148,6 +150,9 @@ struct ScoreEntry {
   // Gains on the run's guarded domains, in their order; empty, and no member, unless it has any and
   // the verdict is "ok".
   std::vector<std::int64_t> domain_gains = {};
+  // The gain on rows that the author was to train on, less that on rows of the same shards that it
+  // was not ("own"); none, and no member, if it was not measured.
+  std::optional<std::int64_t> own_nanos = {};
   bool operator==(const ScoreEntry&) const = default;
 };
 

@@ -54,6 +54,8 @@ ClosedRound closed_round(const RunState& run, const Context& context, const Judg
     one.domain = committed.act.domain;
     one.domain_gains = verdict.domain_gains;
     one.counted_nanos = verdict.counted_nanos;
+    one.own_nanos = verdict.own_nanos;
+    one.idle = verdict.idle;
     one.group = static_cast<std::int64_t>(verdict.group);
     one.standing = verdict.standing;
     one.loss_first_nanos = committed.act.loss_first_nanos;
@@ -121,6 +123,7 @@ void update_standing(Member& member, const ClosedContribution& one, bool mostly_
     return;
   }
   ++member.rejected;
+  if (one.idle) return;
   if (mostly_rejected && !HARAMBEE_MUTANT("bad-rounds-count")) return;
   ++member.rejected_streak;
   const std::int64_t sum =
@@ -142,6 +145,8 @@ void settle(RunState& run, const Context& context, const Judgement& judgement, c
   for (ClosedContribution& one : closed.contributions) {
     Member& member = run.members.at(one.author);
     if (member.slashed) forfeit(run, one);
+    const std::int64_t window = run.recipe.judge.own_rounds;
+    if (window > 0 && one.own_nanos) remember_own(member.own, window, *one.own_nanos);
     update_standing(member, one, closed.mostly_rejected, context.place);
   }
   run.weights = act.weights;

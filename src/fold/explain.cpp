@@ -79,7 +79,9 @@ std::string fate(const RunState& run, const ClosedRound& round, const ClosedCont
            (one.forfeited == MicroCredit() ? "" : ", which are forfeited since");
   }
   std::string text = "the close of " + where + " rejected its contribution: " + one.reason;
-  if (round.mostly_rejected) {
+  if (one.idle) {
+    text += " (the held-out text is for it; this does not count towards exclusion)";
+  } else if (round.mostly_rejected) {
     text += " (most of the round was rejected, so this does not count towards exclusion)";
   }
   return text;
@@ -122,6 +124,12 @@ void explain_member(const Member& member, Explanation& explanation) {
       "joined as member " + std::to_string(member.ordinal) + " with trainer " + member.trainer +
           " of class " + member.numeric_class);
   if (member.left) add(explanation, *member.left, "left the run");
+  if (member.own.known > 0 && member.last_contribution) {
+    add(explanation, *member.last_contribution,
+        own_reason(member.own) + (member.own.idle ? "; its work counts nothing until it is better "
+                                                    "on them again"
+                                                  : ""));
+  }
   if (member.excluded) add(explanation, member.excluded_by, "excluded: " + *member.excluded);
 }
 

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/decimal.h"
 #include "base/mutant.h"
+#include "fold/own_data.h"
 #include "fold/votes.h"
 
 namespace harambee::fold {
@@ -72,6 +73,15 @@ std::vector<std::int64_t> domain_medians(const RunState& run, std::size_t positi
   return medians;
 }
 
+// What seems to be no work on the author's own rows counts nothing while that lasts.
+void pass_over_idle(const RunState& run, Verdict& verdict) {
+  const OwnRecord& record = run.members.at(verdict.author).own;
+  if (!verdict.accepted || !record.idle || run.recipe.judge.own_rounds == 0) return;
+  verdict.accepted = false;
+  verdict.idle = true;
+  verdict.reason = own_reason(record);
+}
+
 // apply() has seen to it that every score speaks of all contributions, in log order.
 Verdict judge_one(const RunState& run, std::size_t position) {
   const RoundState& round = run.round;
@@ -81,12 +91,14 @@ Verdict judge_one(const RunState& run, std::size_t position) {
   verdict.author = contribution.author;
   std::vector<std::int64_t> gains;
   std::vector<std::string> reasons;
+  std::vector<const ScoreEntry*> evaluated;
   for (const Scored& scored : round.scores) {
     const ScoreEntry& entry = scored.act.entries[position];
     if (entry.verdict != kVerdictOk) {
       reasons.push_back(entry.verdict);
       continue;
     }
+    evaluated.push_back(&entry);
     if (gains.empty()) {
       verdict.squared_norm = entry.squared_norm;
       verdict.norm_exponent = entry.norm_exponent;
@@ -100,7 +112,9 @@ Verdict judge_one(const RunState& run, std::size_t position) {
   }
   verdict.gain_nanos = lower_median(std::move(gains));
   verdict.domain_gains = domain_medians(run, position);
+  verdict.own_nanos = own_median(evaluated);
   decide(run, contribution.act.domain, verdict);
+  pass_over_idle(run, verdict);
   return verdict;
 }
 
@@ -112,7 +126,7 @@ void give_votes(const RunState& run, Judgement& judgement) {
   std::vector<KeyId> authors;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     verdicts[i].group = i;
-    if (verdicts[i].gain_nanos) well_formed.push_back(i);
+    if (verdicts[i].gain_nanos && !verdicts[i].idle) well_formed.push_back(i);
     if (!verdicts[i].accepted) continue;
     accepted.push_back(i);
     authors.push_back(verdicts[i].author);
@@ -137,8 +151,10 @@ Judgement derive(const RunState& run) {
     if (verdict.accepted) judgement.accepted.push_back(verdict.contribution);
   }
   give_votes(run, judgement);
-  const std::size_t rejected = judgement.verdicts.size() - judgement.accepted.size();
-  judgement.mostly_rejected = rejected * 2 > judgement.verdicts.size();
+  const auto rejected = std::ranges::count_if(judgement.verdicts, [](const Verdict& verdict) {
+    return !verdict.accepted && !verdict.idle;
+  });
+  judgement.mostly_rejected = static_cast<std::size_t>(rejected) * 2 > judgement.verdicts.size();
   std::vector<std::int64_t> losses;
   for (const Scored& scored : round.scores) losses.push_back(scored.act.loss_nanos);
   if (!losses.empty()) judgement.loss_nanos = lower_median(std::move(losses));

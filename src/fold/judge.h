@@ -22,6 +22,10 @@ struct Verdict {
   std::int64_t counted_nanos = kUnmeasuredGainNanos;
   std::string squared_norm = "0";  // as the earliest "ok" verdict says
   std::int64_t norm_exponent = 0;
+  std::optional<std::int64_t> own_nanos;  // own_data.h
+  // The held-out text is for it, but its author seems not to train on its own rows: it is not
+  // accepted, and that is held against nobody's streak.
+  bool idle = false;
   std::size_t group = 0;       // position of the first accepted one that shares its vote
   std::uint32_t standing = 0;  // cap of its vote in units of 2^-30 (votes.h); 0 unless accepted
 };

@@ -21,8 +21,6 @@ constexpr std::int64_t kGateRowsMax = 4096;
 constexpr std::int64_t kAuditorsMax = 16;
 constexpr std::int64_t kCenteredIterationsMax = 8;
 constexpr std::int64_t kCommitteeMin = 3;  // fewer have no majority that outvotes a liar
-constexpr std::int64_t kOwnRoundsMin = 8;  // fewer cannot be significant
-constexpr std::int64_t kOwnRoundsMax = 64;
 
 static_assert(kRoundsMax * kStepsMax <= kJsonIntegerMax);
 
@@ -201,7 +199,7 @@ JudgeRule default_judge() {
           .newcomer_rounds = 3,
           .newcomer_share = Decimal{100'000'000},
           .norm_max = Decimal{10 * kBillion},
-          .own_rounds = 12,
+          .own_rounds = 24,
           .sample = kOne,
           .similar = Decimal{500'000'000},
           .step_max = Decimal{3 * kBillion},

@@ -15,6 +15,8 @@
 namespace harambee::fold {
 
 inline constexpr std::int64_t kRoundsMax = 1'000'000;
+inline constexpr std::int64_t kOwnRoundsMin = 8;  // fewer cannot be significant
+inline constexpr std::int64_t kOwnRoundsMax = 64;
 inline constexpr std::int64_t kRoundCreditMax = 9'000'000'000;  // micro-credits
 static_assert(kRoundCreditMax <= kJsonIntegerMax / kRoundsMax,
               "all credit a run can ever distribute is an integer that JSON can carry");

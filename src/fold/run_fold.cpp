@@ -113,6 +113,10 @@ Objection score_objection(const RunState& run, const KeyId& author, std::int64_t
     return "domains: must be the gains on each of the " + std::to_string(domains) +
            " guarded domains";
   }
+  const auto speaks_of_own = [](const ScoreEntry& one) { return one.own_nanos.has_value(); };
+  if (run.recipe.judge.own_rounds == 0 && std::ranges::any_of(act.entries, speaks_of_own)) {
+    return "own: this run has no such test";
+  }
   return std::nullopt;
 }
 

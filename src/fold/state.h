@@ -16,6 +16,7 @@
 #include "fold/acts.h"
 #include "fold/audit.h"
 #include "fold/credit.h"
+#include "fold/own_data.h"
 #include "fold/place.h"
 #include "fold/recipe.h"
 #include "log/merkle.h"
@@ -75,6 +76,7 @@ struct Member {
   std::int64_t links = 0;   // of the chain of states that ends in the last contribution
   std::int64_t tokens = 0;  // claimed, of accepted contributions
   MicroCredit credit;       // as a trainer, what was forfeited taken off
+  OwnRecord own;            // of the own-versus-random test
   // Until an audit is decided or its states are revealed: contributions are refused meanwhile.
   std::optional<std::string> suspended;
   Place suspended_by;    // meaningless unless suspended
@@ -130,6 +132,8 @@ struct ClosedContribution {
   std::string domain;                      // declared; empty: none
   std::vector<std::int64_t> domain_gains;  // medians, as RunState::guarded(); may be empty
   std::int64_t counted_nanos = 0;          // the gain that counts for standing (judge.h)
+  std::optional<std::int64_t> own_nanos;   // own_data.h
+  bool idle = false;                       // judge.h
   // What training it again needs.
   std::string numeric_class;
   StateStep error_feedback;

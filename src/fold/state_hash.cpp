@@ -103,6 +103,7 @@ Json json_of(const ScoreEntry& entry) {
                     {"gain", entry.gain_nanos},
                     {"group", entry.group},
                     {"norm", entry.squared_norm},
+                    {"own", json_of(entry.own_nanos)},
                     {"v", entry.verdict}};
 }
 
@@ -130,6 +131,8 @@ Json json_of(const Member& member) {
       {"missed_rounds", member.missed_rounds},
       {"opt", json_of(member.optimizer)},
       {"ordinal", member.ordinal},
+      {"own", JsonArray{Json(std::to_string(member.own.better)), Json(member.own.known),
+                        Json(member.own.idle)}},
       {"rejected", member.rejected},
       {"rejected_streak", member.rejected_streak},
       {"slashed", member.slashed},
@@ -179,10 +182,12 @@ Json json_of(const ClosedContribution& one) {
                     {"forfeited", json_of(one.forfeited)},
                     {"gain", json_of(one.gain_nanos)},
                     {"group", one.group},
+                    {"idle", one.idle},
                     {"links", one.links},
                     {"loss_first", one.loss_first_nanos},
                     {"loss_last", one.loss_last_nanos},
                     {"opt", json_of(one.optimizer)},
+                    {"own", json_of(one.own_nanos)},
                     {"place", json_of(one.place)},
                     {"reason", one.reason},
                     {"standing", one.standing},

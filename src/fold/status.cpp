@@ -1,5 +1,7 @@
 #include "fold/status.h"
 
+#include <bit>
+
 #include "fold/judge.h"
 
 namespace harambee::fold {
@@ -15,6 +17,7 @@ const char* standing(const RunState& run, const Member& member) {
   if (member.excluded) return "excluded";
   if (member.left) return "left";
   if (member.suspended) return "suspended";
+  if (member.own.idle) return "idle";
   if (run.phase == Phase::commit && run.contribution_of(member.key)) return "committed";
   if (member.missed) return "missed";
   if (run.phase == Phase::commit && run.expects(member)) return "expected";
@@ -24,7 +27,8 @@ const char* standing(const RunState& run, const Member& member) {
 
 Json reason(const Member& member) {
   if (member.excluded) return *member.excluded;
-  return member.suspended ? Json(*member.suspended) : Json(nullptr);
+  if (member.suspended) return *member.suspended;
+  return member.own.idle ? Json(own_reason(member.own)) : Json(nullptr);
 }
 
 Json members_json(const RunState& run) {
@@ -45,6 +49,8 @@ Json member_json(const RunState& run, const Member& member) {
                     {"key", member.key.hex()},
                     {"missed_rounds", member.missed_rounds},
                     {"ordinal", member.ordinal},
+                    {"own_better", std::popcount(member.own.better)},
+                    {"own_known", member.own.known},
                     {"reason", reason(member)},
                     {"rejected", member.rejected},
                     {"rejected_streak", member.rejected_streak},

@@ -43,6 +43,7 @@ Json contribution_json(const fold::ClosedContribution& one, std::int64_t round) 
       {"index", one.place.index},
       {"loss_first_nanos", one.loss_first_nanos},
       {"loss_last_nanos", one.loss_last_nanos},
+      {"own_nanos", number_or_null(one.own_nanos)},
       {"reason", one.reason},
       {"round", round},
       {"tokens", one.tokens}};

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "exact/aggregate.h"
 #include "fold/assignment.h"
+#include "node/own_rows.h"
 #include "node/round_math.h"
 #include "store/file.h"
 
@@ -43,12 +47,40 @@ Result<std::vector<Scored>> deltas_of(const fold::ClosedRound& round, const fold
   return scored;
 }
 
+struct OwnRedone {
+  std::vector<std::filesystem::path> files;
+  std::vector<std::uint64_t> offsets;
+  std::vector<std::int64_t> without;
+};
+
+// None if the entry does not speak of it: a validator need not have had the shards.
+Result<std::optional<OwnRedone>> redo_own(const fold::RunState& run, const fold::ClosedRound& round,
+                                          const fold::Score& score, const KeyId& validator,
+                                          const HeldOut& held_out, TrainerProcess& trainer,
+                                          const std::string& base, const Scored& one) {
+  if (!one.entry->own_nanos) return std::optional<OwnRedone>();
+  std::optional<OwnPlaces> places = own_places(
+      run, *held_out.data, {round.number, one.contribution->author, validator, score.seed});
+  if (!places) return std::optional<OwnRedone>();
+  OwnRedone redone;
+  for (const format::Shard& shard : places->shards) {
+    const auto& train = held_out.data->train;
+    const auto at = std::ranges::find(train, shard.digest, &format::Shard::digest);
+    redone.files.emplace_back(held_out.train_files[static_cast<std::size_t>(at - train.begin())]);
+  }
+  redone.offsets = std::move(places->offsets);
+  Result<std::vector<std::int64_t>> without = trainer.evaluate(base, redone.files, redone.offsets);
+  if (!without) return without.error();
+  redone.without = *std::move(without);
+  return std::optional(std::move(redone));
+}
+
 }  // namespace
 
 Result<std::string> rescore(const fold::RunState& run, const fold::ClosedRound& round,
-                            const fold::Score& score, const Replay& replay, const FetchBlob& blobs,
-                            const HeldOut& held_out, TrainerProcess& trainer,
-                            const std::string& work_dir) {
+                            const KeyId& validator, const fold::Score& score, const Replay& replay,
+                            const FetchBlob& blobs, const HeldOut& held_out,
+                            TrainerProcess& trainer, const std::string& work_dir) {
   Result<exact::Codec> codec = codec_of(run.recipe.codec);
   if (!codec) return codec.error();
   Result<std::vector<Scored>> scored = deltas_of(round, score, replay, *codec, blobs);
@@ -80,16 +112,27 @@ Result<std::string> rescore(const fold::RunState& run, const fold::ClosedRound& 
   for (const Scored& one : *scored) norms.push_back(one.delta.squared_norm());
   exact::SquaredNorm median = exact::median(norms);
   for (const Scored& one : *scored) {
+    Result<std::optional<OwnRedone>> own =
+        redo_own(run, round, score, validator, held_out, trainer, base, one);
+    if (!own) return own.error();
     std::vector<float> weights = replay.weights();
     exact::add_scaled(one.delta, gate_factor(gate.step, one.delta.squared_norm(), median), weights);
     written = store::write_file_atomic(tried, format::weights_file(replay.layout(), weights));
     if (!written) return written.error();
-    auto with = trainer.evaluate(tried, files, rows);
+    std::vector<std::filesystem::path> all_files = files;
+    std::vector<std::uint64_t> all_rows = rows;
+    if (*own) {
+      all_files.insert(all_files.end(), (*own)->files.begin(), (*own)->files.end());
+      for (const std::uint64_t offset : (*own)->offsets) {
+        all_rows.push_back(held_out.data->heldout_bytes() + offset);
+      }
+    }
+    auto with = trainer.evaluate(tried, all_files, all_rows);
     // What a trainer refuses to evaluate counts as the worst gain (validator.cpp).
     bool refused = !with && with.error().code == ErrorCode::refused;
     if (!with && !refused) return with.error();
-    const Gains gains =
-        refused ? worst_gains(run.guarded().size()) : gains_of(*without, *with, each);
+    const Gains gains = refused ? worst_gains(run.guarded().size())
+                                : gains_of(*without, std::span(*with).first(rows.size()), each);
     const std::string whose = " of contribution " + one.contribution->place.id.hex();
     if (gains.all_nanos != one.entry->gain_nanos) {
       return differs("the gain" + whose, gains.all_nanos, one.entry->gain_nanos);
@@ -98,6 +141,11 @@ Result<std::string> rescore(const fold::RunState& run, const fold::ClosedRound& 
       if (gains.domains_nanos[k] == one.entry->domain_gains[k]) continue;
       return differs("the gain on domain " + run.guarded()[k] + whose, gains.domains_nanos[k],
                      one.entry->domain_gains[k]);
+    }
+    if (!*own || refused) continue;
+    const std::int64_t made = own_nanos((*own)->without, std::span(*with).subspan(rows.size()));
+    if (made != *one.entry->own_nanos) {
+      return differs("the own-data gain" + whose, made, *one.entry->own_nanos);
     }
   }
   return std::string();

@@ -17,15 +17,17 @@
 namespace harambee::node {
 
 struct HeldOut {
-  std::vector<std::string> files;  // paths, in the manifest's order
+  std::vector<std::string> files;        // paths, in the manifest's order
+  std::vector<std::string> train_files;  // likewise, of the training shards
   const format::DataManifest* data = nullptr;
 };
 
 // The first difference between the record and what the trainer says now, or an empty text.
 // `round` is the closed round that the score was for; replay.weights() are its base.
 [[nodiscard]] Result<std::string> rescore(const fold::RunState& run, const fold::ClosedRound& round,
-                                          const fold::Score& score, const Replay& replay,
-                                          const FetchBlob& blobs, const HeldOut& held_out,
-                                          TrainerProcess& trainer, const std::string& work_dir);
+                                          const KeyId& validator, const fold::Score& score,
+                                          const Replay& replay, const FetchBlob& blobs,
+                                          const HeldOut& held_out, TrainerProcess& trainer,
+                                          const std::string& work_dir);
 
 }  // namespace harambee::node

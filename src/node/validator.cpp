@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
+#include <span>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "fold/assignment.h"
 #include "node/auditor.h"
 #include "node/memory.h"
+#include "node/own_rows.h"
 #include "node/round_close.h"
 #include "node/round_math.h"
 #include "node/run_manifest.h"
@@ -35,7 +38,15 @@ struct Candidate {
   std::optional<Bytes> blob;
   Finding found;  // borrows blob
   Gains gains;
+  std::optional<std::int64_t> own_nanos;
   [[nodiscard]] bool evaluated() const { return found.verdict == fold::kVerdictOk; }
+};
+
+// The own-versus-random rows of one contribution, and what the base loses on them.
+struct OwnTest {
+  std::vector<fs::path> files;
+  std::vector<std::uint64_t> offsets;
+  std::vector<std::int64_t> without;
 };
 
 // What the losses of one round are measured on.
@@ -43,6 +54,14 @@ struct Rows {
   std::vector<fs::path> files;
   std::vector<std::uint64_t> score;
   std::vector<std::uint64_t> report;
+  std::uint64_t bytes = 0;  // of the files
+};
+
+// What a contribution is tried against.
+struct Base {
+  fs::path file;
+  std::vector<float> weights;
+  std::vector<std::int64_t> without;  // its losses on the score rows
 };
 
 class Validator {
@@ -70,8 +89,10 @@ class Validator {
   Status examine(const role::validator::Score& action, std::vector<Candidate>& candidates);
   Status measure(const role::validator::Score& action, const Rows& rows,
                  std::vector<Candidate>& candidates, std::int64_t& report_nanos);
-  Status measure_one(const Rows& rows, const std::vector<float>& base,
-                     const std::vector<std::int64_t>& without, float factor, Candidate& candidate);
+  Status measure_one(const Rows& rows, const Base& base, const std::optional<OwnTest>& own,
+                     float factor, Candidate& candidate);
+  Result<std::optional<OwnTest>> own_test(const role::validator::Score& action, const Base& base,
+                                          const Candidate& candidate);
   Status publish(const role::validator::Score& action, const std::vector<Candidate>& candidates,
                  std::int64_t report_nanos);
   [[nodiscard]] bool still_wanted(const role::validator::Score& action) const;
@@ -224,7 +245,8 @@ Result<Rows> Validator::rows(const role::validator::Score& action) {
               fold::score_rows(action.seed, count(run.recipe.gate.rows), *manifest, context,
                                run.guarded().empty() ? fold::Guarded::no : fold::Guarded::yes),
               fold::row_offsets(fold::report_seed(run.id), 0, count(run.recipe.gate.report), total,
-                                context)};
+                                context),
+              total};
 }
 
 // True when there is nothing more to wait for with this candidate.
@@ -294,10 +316,29 @@ Status Validator::examine(const role::validator::Score& action,
   return ok();
 }
 
-Status Validator::measure_one(const Rows& rows, const std::vector<float>& base,
-                              const std::vector<std::int64_t>& without, float factor,
-                              Candidate& candidate) {
-  std::vector<float> weights = base;
+// None: there is no such test of this contribution, or its author's shards cannot be had.
+Result<std::optional<OwnTest>> Validator::own_test(const role::validator::Score& action,
+                                                   const Base& base, const Candidate& candidate) {
+  const auto manifest = session_.manifest();
+  if (!manifest) return manifest.error();
+  std::optional<OwnPlaces> places =
+      own_places(session_.run(), *manifest,
+                 {action.round, candidate.asked.author, session_.me(), action.seed});
+  if (!places) return std::optional<OwnTest>();
+  auto files = session_.shard_files(places->shards);
+  if (!files) {
+    if (files.error().code == ErrorCode::cancelled) return files.error();
+    return std::optional<OwnTest>();
+  }
+  auto without = trainer_->evaluate(base.file, *files, places->offsets);
+  if (!without) return without.error();
+  return std::optional(OwnTest{std::move(*files), std::move(places->offsets), std::move(*without)});
+}
+
+// One evaluation of the tried weights on all rows: loading them costs as much as many rows.
+Status Validator::measure_one(const Rows& rows, const Base& base, const std::optional<OwnTest>& own,
+                              float factor, Candidate& candidate) {
+  std::vector<float> weights = base.weights;
   exact::add_scaled(*candidate.found.delta, factor, weights);
   // A name for each: a trainer may keep files mapped.
   const fs::path file = session_.work(
@@ -310,12 +351,22 @@ Status Validator::measure_one(const Rows& rows, const std::vector<float>& base,
               static_cast<std::streamsize>(bytes.size()));
     if (!out.flush()) return fail(ErrorCode::io, "cannot write " + file.string());
   }
-  const auto with = trainer_->evaluate(file, rows.files, rows.score);
+  std::vector<fs::path> files = rows.files;
+  std::vector<std::uint64_t> offsets = rows.score;
+  if (own) {
+    files.insert(files.end(), own->files.begin(), own->files.end());
+    for (const std::uint64_t offset : own->offsets) offsets.push_back(rows.bytes + offset);
+  }
+  const auto with = trainer_->evaluate(file, files, offsets);
   std::error_code error;
   fs::remove(file, error);
   if (with) {
     const auto rows_each = static_cast<std::size_t>(session_.run().recipe.gate.rows);
-    candidate.gains = gains_of(without, *with, rows_each);
+    const auto losses = std::span(*with);
+    candidate.gains = gains_of(base.without, losses.first(rows.score.size()), rows_each);
+    if (own) {
+      candidate.own_nanos = own_nanos(own->without, losses.subspan(rows.score.size()));
+    }
   } else if (with.error().code == ErrorCode::refused) {
     candidate.gains = worst_gains(session_.run().guarded().size());
   } else {
@@ -326,10 +377,11 @@ Status Validator::measure_one(const Rows& rows, const std::vector<float>& base,
 
 Status Validator::measure(const role::validator::Score& action, const Rows& rows,
                           std::vector<Candidate>& candidates, std::int64_t& report_nanos) {
-  const fs::path base_file = session_.model().path(action.base);
-  const auto base = session_.model().load(session_.layout(), action.base);
-  if (!base) return base.error();
-  const auto report = trainer_->evaluate(base_file, rows.files, rows.report);
+  Base base{session_.model().path(action.base), {}, {}};
+  auto weights = session_.model().load(session_.layout(), action.base);
+  if (!weights) return weights.error();
+  base.weights = std::move(*weights);
+  const auto report = trainer_->evaluate(base.file, rows.files, rows.report);
   if (!report) return report.error();
   report_nanos = mean_nanos(*report);
   session_.stats.loss_nanos = report_nanos;
@@ -339,14 +391,17 @@ Status Validator::measure(const role::validator::Score& action, const Rows& rows
   }
   if (norms.empty()) return ok();
   const exact::SquaredNorm median = exact::median(norms);
-  const auto without = trainer_->evaluate(base_file, rows.files, rows.score);
+  auto without = trainer_->evaluate(base.file, rows.files, rows.score);
   if (!without) return without.error();
+  base.without = std::move(*without);
   std::int64_t done = 0;
   for (Candidate& candidate : candidates) {
     if (!candidate.evaluated()) continue;
     const float factor =
         gate_factor(session_.run().recipe.gate.step, candidate.found.delta->squared_norm(), median);
-    if (Status measured = measure_one(rows, *base, *without, factor, candidate); !measured) {
+    const auto own = own_test(action, base, candidate);
+    if (!own) return own.error();
+    if (Status measured = measure_one(rows, base, *own, factor, candidate); !measured) {
       return measured;
     }
     session_.stats.step = ++done;
@@ -367,6 +422,7 @@ Status Validator::publish(const role::validator::Score& action,
     fold::ScoreEntry entry;
     entry.gain_nanos = candidate.gains.all_nanos;
     entry.domain_gains = candidate.gains.domains_nanos;
+    entry.own_nanos = candidate.own_nanos;
     entry.verdict = candidate.found.verdict;
     entry.group = candidate.found.group;
     if (candidate.found.delta) {

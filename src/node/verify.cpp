@@ -543,12 +543,15 @@ class Verification {
     if (!program) return program.error();
     Result<std::vector<std::string>> files = files_of(plan.manifest.heldout);
     if (!files) return files.error();
-    HeldOut held_out{*std::move(files), &plan.manifest};
+    Result<std::vector<std::string>> train = files_of(plan.manifest.train);
+    if (!train) return train.error();
+    HeldOut held_out{*std::move(files), *std::move(train), &plan.manifest};
     const fold::ClosedRound& round = plan.run->history[static_cast<std::size_t>(replay.round())];
     for (const fold::ClosedScore* score : wanted->second) {
       report_progress("rescore", report_.rescored, options_.rescore, "scores");
-      Result<std::string> difference = rescore(*plan.run, round, log_.scores.at(score->place.id),
-                                               replay, blobs_, held_out, **program, work_);
+      Result<std::string> difference =
+          rescore(*plan.run, round, score->validator, log_.scores.at(score->place.id), replay,
+                  blobs_, held_out, **program, work_);
       if (!difference) return difference.error();
       ++report_.rescored;
       if (difference->empty()) {

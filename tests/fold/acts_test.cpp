@@ -323,6 +323,23 @@ TEST(Acts, DomainsAreNamedOrNotThere) {
     payload.body = body;
     return parse_score(payload).ok();
   };
+  const auto own = [](const char* verdict, const Json& value) {
+    Score score;
+    score.run = digest_of("run");
+    score.entries = {{0, "0", 0, verdict, 0}};
+    Payload payload = write(score);
+    JsonObject one = *payload.body.find("entries")->array()->front().object();
+    one["own"] = value;
+    JsonObject body = *payload.body.object();
+    body["entries"] = JsonArray{one};
+    payload.body = body;
+    return parse_score(payload).ok();
+  };
+  EXPECT_TRUE(own("ok", Json(-kDomainNanosMax)));
+  EXPECT_FALSE(own("withheld", Json(1)));
+  for (const Json& bad : {Json(kDomainNanosMax + 1), Json("1"), Json(nullptr)}) {
+    EXPECT_FALSE(own("ok", bad)) << write(bad);
+  }
   EXPECT_TRUE(entry("ok", JsonArray{1, -kDomainNanosMax, kDomainNanosMax}));
   EXPECT_FALSE(entry("withheld", JsonArray{1}));
   for (const Json& bad :
@@ -351,6 +368,7 @@ TEST(Acts, AFullRoundFitsIntoARecord) {
     entry.squared_norm = std::string(kNormDigitsMax, '9');
     entry.group = static_cast<std::int64_t>(i);
     entry.domain_gains.assign(format::kDomainsMax, -kDomainNanosMax);
+    entry.own_nanos = -kDomainNanosMax;
     score.entries.push_back(entry);
     close.accepted.push_back(digest_of(std::to_string(i)));
   }
@@ -372,6 +390,7 @@ TEST(Acts, AFullRoundFitsIntoARecord) {
   EXPECT_EQ(bytes_of_last(score), kScoreEntryBytesMax);
   score.entries.back().gain_nanos = 0;
   score.entries.back().domain_gains.clear();
+  score.entries.back().own_nanos.reset();
   score.entries.back().verdict = "malformed: " + std::string(kReasonBytesMax - 11, 'x');
   EXPECT_LE(bytes_of_last(score), kScoreEntryBytesMax);
 }

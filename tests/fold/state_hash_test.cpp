@@ -160,6 +160,7 @@ TEST(StateHash, SeesEveryMember) {
       round([](RoundState& r) { r.scores[0].act.entries[0].verdict = "withheld"; }),
       round([](RoundState& r) { ++r.scores[0].act.entries[0].group; }),
       round([](RoundState& r) { r.scores[0].act.entries[0].domain_gains = {1}; }),
+      round([](RoundState& r) { r.scores[0].act.entries[0].own_nanos = 1; }),
       round([](RoundState& r) { r.contributions[0].act.domain = "d"; }),
       taken([&](Committed& c) { c.place = place; }),
       taken([&](Committed& c) { c.author = d; }),

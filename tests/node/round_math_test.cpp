@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "fold/acts.h"
+#include "node/own_rows.h"
 #include "node/round_close.h"
 #include "node/run_manifest.h"
 
@@ -30,6 +31,42 @@ TEST(RoundMath, GainsStayWithinWhatARecordSays) {
   EXPECT_EQ(worst_gains(1).all_nanos, gains.all_nanos);
   EXPECT_EQ(worst_gains(1).domains_nanos, gains.domains_nanos);
   EXPECT_TRUE(worst_gains(0).domains_nanos.empty());
+}
+
+TEST(RoundMath, OwnIsTheGainOnTheAuthorsRowsBeyondThatOnOthers) {
+  Nanos without(2 * fold::kOwnRows, 100);
+  Nanos with(2 * fold::kOwnRows, 90);
+  EXPECT_EQ(own_nanos(without, with), 0);
+  for (std::size_t i = 0; i < fold::kOwnRows; ++i) with[i] = 60;
+  EXPECT_EQ(own_nanos(without, with), 30);
+  with.assign(with.size(), fold::kNanosMax);
+  for (std::size_t i = 0; i < fold::kOwnRows; ++i) without[i] = 0;
+  EXPECT_EQ(own_nanos(without, with), -100);
+  without.assign(without.size(), 0);
+  for (std::size_t i = 0; i < fold::kOwnRows; ++i) with[i] = 0;
+  EXPECT_EQ(own_nanos(without, with), fold::kDomainNanosMax);
+}
+
+TEST(RoundMath, TheOwnTestNeedsShardsThatAValidatorMayFetch) {
+  fold::RunState run;
+  run.recipe = fold::default_recipe();
+  const KeyId author = sha256(view("author"));
+  run.members[author].ordinal = 1;
+  format::DataManifest data;
+  for (int i = 0; i < 6; ++i) {
+    data.train.push_back({sha256(view(std::to_string(i))), 100'000u + static_cast<unsigned>(i)});
+  }
+  const OwnAsked asked{3, author, sha256(view("validator")), sha256(view("seed"))};
+  const auto places = own_places(run, data, asked);
+  ASSERT_TRUE(places.has_value());
+  ASSERT_EQ(places->shards.size(), 4u);  // 4 5 0 1
+  EXPECT_EQ(places->shards[0].size, 100'004u);
+  EXPECT_EQ(places->offsets.size(), 2 * fold::kOwnRows);
+  data.train[0].size = fold::kOwnBytesMax;
+  EXPECT_FALSE(own_places(run, data, asked).has_value());
+  run.recipe.judge.own_rounds = 0;
+  data.train[0].size = 1000;
+  EXPECT_FALSE(own_places(run, data, asked).has_value());
 }
 
 // Nobody chooses the domain that its work happens to please.

@@ -51,6 +51,8 @@ export interface Member {
   key: string;
   missed_rounds: number;
   ordinal: number;
+  own_better: number;
+  own_known: number;
   reason: string | null;
   rejected: number;
   rejected_streak: number;
@@ -64,11 +66,14 @@ export interface Contribution {
   author: string;
   bytes: number;
   credit_micros: number;
+  domain: string;
+  domain_gains_nanos: number[];
   gain_nanos: number | null;
   id: string;
   index: number;
   loss_first_nanos: number;
   loss_last_nanos: number;
+  own_nanos: number | null;
   reason: string;
   round: number;
   tokens: number;

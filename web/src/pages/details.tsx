@@ -38,7 +38,7 @@ export function RoundPage(props: { run: string; round: string }) {
               <tr>
                 <th scope="row"><Key id={one.author} run={view.name} /></th>
                 <td>{one.accepted ? <span class="good">accepted</span> : <span class="bad">{one.reason}</span>}</td>
-                <td class="n">{format.gain(one.gain_nanos)}</td>
+                <td class="n">{format.gain(one.gain_nanos)}{one.domain && <small> for {one.domain}</small>}</td>
                 <td class="n">{format.credits(one.credit_micros)}</td>
                 <td class="n">{format.compact(one.tokens)}</td>
                 <td class="n">{format.bytes(one.bytes)}</td>
@@ -69,6 +69,11 @@ export function MemberPage(props: { run: string; peer: string }) {
           <dl class="facts wide">
             <Fact name="credits as trainer">{format.credits(member.credit_micros)}</Fact>
             <Fact name="accepted">{member.accepted} of {member.accepted + member.rejected}</Fact>
+            {member.own_known > 0 && (
+              <Fact name="better on its own rows" note="than on others of its shards; half by chance">
+                {member.own_better} of {member.own_known} rounds
+              </Fact>
+            )}
             <Fact name="rounds missed">{member.missed_rounds}</Fact>
             <Fact name="tokens accepted">{format.compact(member.tokens)}</Fact>
             <Fact name="sent">{format.bytes(member.bytes_sent)}</Fact>
