@@ -14,6 +14,7 @@
 #include "fold/judge.h"
 #include "fold/sample.h"
 #include "fold/status.h"
+#include "fold/void_fold.h"
 #include "format/data.h"
 #include "record/build.h"
 
@@ -60,19 +61,38 @@ Contribution contribution(const RunState& run) {
   return act;
 }
 
-Score score(const RunState& run) {
+Score score(const RunState& run, std::int64_t loss_nanos = 0) {
   Score act;
   act.run = run.id;
   act.round = run.round.number;
   act.base = run.weights;
   act.seed = run.round.score_seed.value_or(Digest{});
+  act.loss_nanos = loss_nanos;
   for (std::size_t i = 0; i < run.round.contributions.size(); ++i) {
     act.entries.push_back({5, "9", 0, "ok", static_cast<std::int64_t>(act.entries.size())});
   }
   return act;
 }
 
-// A log in the commit phase (stage 0), score phase (1) or closing phase (2) of round 0.
+Close close(const RunState& run) {
+  Close act;
+  act.run = run.id;
+  act.round = run.round.number;
+  act.accepted = derive(run).accepted;
+  act.weights = run.id;
+  act.residual = run.id;
+  act.update = blob(kUpdateType);
+  return act;
+}
+
+Void go_back(const RunState& run) {
+  Void act{run.id, run.round.number, run.weights, run.id, {}};
+  if (const auto due = void_due(run)) act.weights = due->weights;
+  return act;
+}
+
+// A log in the commit phase (stage 0), score phase (1) or closing phase (2) of round 0, or in the
+// closing phase of a round that must be voided (3).
 LogState prepared(int stage) {
   LogState state;
   const SecretKey& hub = person(0);
@@ -102,31 +122,31 @@ LogState prepared(int stage) {
   if (stage == 1) return state;
   (void)say(state, person(4), write(score(run)));
   HARAMBEE_CHECK(run.phase == Phase::closing);
+  if (stage == 2) return state;
+  HARAMBEE_CHECK(say(state, person(1), write(close(run))).reason.empty());
+  (void)say(state, person(2), write(contribution(run)));
+  (void)say(state, person(3), write(contribution(run)));
+  (void)say(state, hub, write(Tick{1'002'000}));
+  (void)say(state, person(4), write(score(run, 900'000'000)));
+  HARAMBEE_CHECK(void_due(run).has_value());
   return state;
 }
 
 const LogState& base_state(std::size_t stage) {
-  static const std::vector<LogState> kStates = {prepared(0), prepared(1), prepared(2)};
+  static const std::vector<LogState> kStates = {prepared(0), prepared(1), prepared(2), prepared(3)};
   return kStates[stage % kStates.size()];
 }
 
 // A record that would be applied, before the input spoils it.
 Payload well_formed(const RunState& run, std::size_t kind) {
-  Close close;
-  close.run = run.id;
-  close.round = run.round.number;
-  close.accepted = derive(run).accepted;
-  close.weights = run.id;
-  close.residual = run.id;
-  close.update = blob(kUpdateType);
   OpenRun open{"second", person(1).id(), {person(4).id()}, run.recipe, run.data};
-  switch (kind % 10) {
+  switch (kind % 11) {
     case 0:
       return write(contribution(run));
     case 1:
       return write(score(run));
     case 2:
-      return write(close);
+      return write(close(run));
     case 3:
       return write(Join{run.id, "exact-1", "t"});
     case 4:
@@ -136,7 +156,7 @@ Payload well_formed(const RunState& run, std::size_t kind) {
     case 6:
       return write(open);
     case 7:
-      return write(Tick{1'002'000});
+      return write(Tick{1'003'000});
     case 8:
       return write(Sample{run.id,
                           0,
@@ -146,6 +166,8 @@ Payload well_formed(const RunState& run, std::size_t kind) {
                           Decimal{0},
                           2,
                           {{{}, to_bytes("ab")}}});
+    case 9:
+      return write(go_back(run));
     default: {
       Payload payload;
       payload.kind = "sing";

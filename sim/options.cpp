@@ -18,7 +18,8 @@ constexpr std::array<std::string_view, kConducts> kConductNames{
 // (sim/task.h); its files, digests and deltas are real.
 fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
   fold::Recipe recipe = fold::default_recipe();
-  recipe.judge.auditors = 0;  // simulated validators train nothing again yet
+  recipe.judge.auditors = 0;            // simulated validators train nothing again yet
+  recipe.judge.void_rise = Decimal{0};  // the ledger of the checks knows no voids yet
   recipe.model.context = 8;
   recipe.model.ffn = 8;
   recipe.model.heads = 2;

@@ -41,13 +41,24 @@ std::string phase_text(const fold::RunState& run, const fold::LogState& log) {
 void print_losses(const fold::RunState& run, Ui& ui) {
   std::optional<std::int64_t> first, last;
   for (const fold::ClosedRound& round : run.history) {
-    if (!round.loss_nanos) continue;
+    if (!round.loss_nanos || round.voided) continue;
     if (!first) first = round.loss_nanos;
     last = round.loss_nanos;
   }
   if (!first) return;
   ui.line(fmt::format("loss      {} at the start, {} now (held out, {} rounds)",
                       short_number(*first), ui.bold(short_number(*last)), run.history.size()));
+}
+
+void print_voids(const fold::RunState& run, Ui& ui) {
+  const auto voided = [](const fold::ClosedRound& round) { return round.voided; };
+  const auto count = std::ranges::count_if(run.history, voided);
+  if (count == 0) return;
+  const fold::ClosedRound& last =
+      *std::ranges::find_if(run.history.rbegin(), run.history.rend(), voided);
+  ui.line(ui.yellow(fmt::format(
+      "void      {} rounds went back to earlier weights, the last was round {}: the loss was {}",
+      count, last.number, short_number(*last.loss_nanos))));
 }
 
 std::string standing(const fold::RunState& run, const fold::Member& member, const Ui& ui) {
@@ -144,6 +155,7 @@ Exit status(const ReadOptions& options, Ui& ui) {
   ui.line(fmt::format("phase     {}", phase_text(run, reading->log())));
   if (run.start) ui.line(fmt::format("weights   {}", run.weights.hex()));
   print_losses(run, ui);
+  print_voids(run, ui);
   print_members(run, ui);
   if (run.refusals_count > 0) {
     ui.line(fmt::format("{} records were refused, the last because: {}", run.refusals_count,

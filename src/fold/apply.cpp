@@ -121,6 +121,7 @@ Objection apply_to_run(RunState& run, const Context& context, const Payload& pay
   if (kind == "reveal") return take_parsed(run, context, parse_reveal(payload));
   if (kind == "dispute") return take_parsed(run, context, parse_dispute(payload));
   if (kind == "sample") return look_at_sample(run, context, payload);
+  if (kind == "void") return take_parsed(run, context, parse_void(payload));
   if (kind == "start") return take_parsed(run, context, parse_start(payload));
   return "this kind is not known here";
 }

@@ -41,6 +41,7 @@ std::string losses(const RunState& run, std::int64_t round) {
   std::optional<std::int64_t> first, last;
   for (const ClosedRound& closed : run.history) {
     if (!closed.loss_nanos || closed.number >= round) continue;
+    if (closed.voided) continue;  // of weights that the run left
     if (!first) first = closed.loss_nanos;
     last = closed.loss_nanos;
   }

@@ -1,5 +1,6 @@
 #include "fold/close_fold.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/check.h"
@@ -10,6 +11,9 @@
 namespace harambee::fold {
 
 Objection close_objection(const RunState& run, const Judgement& judgement, const Close& act) {
+  if (const std::optional<VoidDue> due = void_due(run)) {
+    return void_text(*due) + ": only a void ends this round";
+  }
   if (act.accepted != judgement.accepted) return "accepted: not the set that the scores give";
   if (act.update.has_value() == act.accepted.empty()) {
     return act.update ? "blobs: an update, though nothing was accepted"
@@ -27,8 +31,6 @@ Objection close_objection(const RunState& run, const Judgement& judgement, const
   }
   return std::nullopt;
 }
-
-namespace {
 
 ClosedRound closed_round(const RunState& run, const Context& context, const Judgement& judgement,
                          const Close& act) {
@@ -80,6 +82,8 @@ ClosedRound closed_round(const RunState& run, const Context& context, const Judg
   closed.residual = act.residual;
   return closed;
 }
+
+namespace {
 
 void pay(RunState& run, const KeyId& key, MicroCredit amount) {
   if (amount == MicroCredit()) return;
@@ -154,6 +158,11 @@ void settle(RunState& run, const Context& context, const Judgement& judgement, c
   if (act.checkpoint) {
     run.checkpoint = act.checkpoint;
     run.checkpoint_round = act.round + 1;
+  }
+  if (!run.history.empty() && run.history.back().update) {
+    // No void can take it back any more.
+    const std::int64_t loss = *run.history.back().loss_nanos;
+    run.best_loss_nanos = std::min(run.best_loss_nanos.value_or(loss), loss);
   }
   run.history.push_back(std::move(closed));
 }

@@ -70,13 +70,25 @@ std::string vote_text(const ClosedRound& round, const ClosedContribution& one) {
   return text + ", with which it shared one vote and one share of the credit";
 }
 
+// What became of a round's update later.
+std::string taken_back(const RunState& run, const ClosedRound& round) {
+  const auto number = static_cast<std::size_t>(round.number);
+  if (!run.undone(number)) return "";
+  return "; the void of " + round_text(round.number + 1) + " took the step back";
+}
+
 // How one contribution of a closed round ended, told at the close record.
 std::string fate(const RunState& run, const ClosedRound& round, const ClosedContribution& one) {
   const std::string where = round_text(round.number);
+  if (round.voided) {
+    return "the void of " + where + " took it for nothing (" + one.reason +
+           "), and changes nobody's standing";
+  }
   if (one.accepted) {
     return "the close of " + where + " accepted its contribution" + gain_text(run, one) +
            vote_text(round, one) + earned(one.credit + one.forfeited) +
-           (one.forfeited == MicroCredit() ? "" : ", which are forfeited since");
+           (one.forfeited == MicroCredit() ? "" : ", which are forfeited since") +
+           taken_back(run, round);
   }
   std::string text = "the close of " + where + " rejected its contribution: " + one.reason;
   if (one.idle) {
@@ -104,7 +116,8 @@ void explain_closed(const RunState& run, const KeyId& key, Explanation& explanat
           "missed " + where + ": was expected and did not commit in time");
     }
     if (run.coordinator == key) {
-      add(explanation, round.close, "closed " + where + earned(round.coordinator_credit));
+      add(explanation, round.close,
+          (round.voided ? "voided " : "closed ") + where + earned(round.coordinator_credit));
     }
   }
 }
@@ -181,7 +194,7 @@ Explanation explain_closed_one(const RunState& run, const ClosedRound& round,
     add(explanation, scored.place, "scored by validator " + short_id(scored.validator));
   }
   add(explanation, round.close,
-      fate(run, round, one) + "; the close is by coordinator " + short_id(run.coordinator));
+      fate(run, round, one) + "; said by coordinator " + short_id(run.coordinator));
   explain_audit_of(run, one.place.id, explanation.reasons);
   sort_reasons(explanation);
   return explanation;
@@ -222,9 +235,25 @@ Explanation explain_closed_round(const RunState& run, const ClosedRound& round) 
   for (const KeyId& key : round.missed) {
     add(explanation, round.close, short_id(key) + " was expected and did not commit in time");
   }
+  if (round.voided) {
+    const std::string before = round_text(round.number - 1);
+    add(explanation, round.close,
+        "the step of " + before + " is taken back: the weights are again those before it, " +
+            round.weights.hex());
+    explanation.verdict = "void: the loss of its base, " + nats(*round.loss_nanos) +
+                          ", was too far above the best; nothing is accepted";
+    return explanation;
+  }
   add(explanation, round.close, "closed with weights " + round.weights.hex());
+  if (run.undone(static_cast<std::size_t>(round.number))) {
+    const ClosedRound& next = run.history[static_cast<std::size_t>(round.number) + 1];
+    add(explanation, next.close,
+        "the void of " + round_text(next.number) + " took this step back: the loss had risen to " +
+            nats(*next.loss_nanos));
+  }
   explanation.verdict = "closed: " + std::to_string(accepted) + " of " +
-                        std::to_string(round.contributions.size()) + " contributions accepted";
+                        std::to_string(round.contributions.size()) + " contributions accepted" +
+                        taken_back(run, round);
   return explanation;
 }
 

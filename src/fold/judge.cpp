@@ -155,10 +155,15 @@ Judgement derive(const RunState& run) {
     return !verdict.accepted && !verdict.idle;
   });
   judgement.mostly_rejected = static_cast<std::size_t>(rejected) * 2 > judgement.verdicts.size();
+  judgement.loss_nanos = reported_loss(round);
+  return judgement;
+}
+
+std::optional<std::int64_t> reported_loss(const RoundState& round) {
   std::vector<std::int64_t> losses;
   for (const Scored& scored : round.scores) losses.push_back(scored.act.loss_nanos);
-  if (!losses.empty()) judgement.loss_nanos = lower_median(std::move(losses));
-  return judgement;
+  if (losses.empty()) return std::nullopt;
+  return lower_median(std::move(losses));
 }
 
 }  // namespace harambee::fold

@@ -42,6 +42,9 @@ struct Judgement {
 // Of the open round's scores so far. Final when the phase is `closing`.
 [[nodiscard]] Judgement derive(const RunState& run);
 
+// The lower median of the losses that the scores report for the round's base; none without scores.
+[[nodiscard]] std::optional<std::int64_t> reported_loss(const RoundState& round);
+
 // The element at (n − 1) / 2 of the sorted values. Not empty.
 [[nodiscard]] std::int64_t lower_median(std::vector<std::int64_t> values);
 

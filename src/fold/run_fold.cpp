@@ -133,6 +133,18 @@ void open_round(RunState& run, std::int64_t number, const Context& context) {
   enter(run, Phase::commit, context);
 }
 
+// The open round is in history.
+void next_round(RunState& run, const Context& context) {
+  const std::int64_t next = run.round.number + 1;
+  if (next < run.recipe.rounds) {
+    open_round(run, next, context);
+    return;
+  }
+  run.round = RoundState{};
+  run.missed.clear();
+  enter(run, Phase::finished, context);
+}
+
 }  // namespace
 
 RunState opened_run(const Context& context, OpenRun act) {
@@ -260,14 +272,17 @@ Objection take(RunState& run, const Context& context, const Close& act) {
   const Judgement judgement = derive(run);
   if (Objection objection = close_objection(run, judgement, act)) return objection;
   settle(run, context, judgement, act);
-  const std::int64_t next = act.round + 1;
-  if (next < run.recipe.rounds) {
-    open_round(run, next, context);
-    return std::nullopt;
-  }
-  run.round = RoundState{};
-  run.missed.clear();
-  enter(run, Phase::finished, context);
+  next_round(run, context);
+  return std::nullopt;
+}
+
+Objection take(RunState& run, const Context& context, const Void& act) {
+  if (context.author != run.coordinator) return "only the coordinator voids a round";
+  if (Objection objection = round_objection(run, act.round)) return objection;
+  if (run.phase != Phase::closing) return "the score phase has not ended";
+  if (Objection objection = void_objection(run, act)) return objection;
+  settle_void(run, context, act);
+  next_round(run, context);
   return std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 
 #include "fold/acts.h"
 #include "fold/state.h"
+#include "fold/void_fold.h"
 
 namespace harambee::fold {
 
@@ -29,6 +30,7 @@ using Objection = std::optional<std::string>;
 [[nodiscard]] Objection take(RunState& run, const Context& context, Contribution act);
 [[nodiscard]] Objection take(RunState& run, const Context& context, Score act);
 [[nodiscard]] Objection take(RunState& run, const Context& context, const Close& act);
+[[nodiscard]] Objection take(RunState& run, const Context& context, const Void& act);
 
 // Ends the phase if this tick does (`context` is the tick's). `log_root` gives the root of the
 // log up to and including the tick; it is asked only when a commit phase ends.

@@ -120,11 +120,20 @@ bool RunState::expects(const Member& member) const {
          !left_out(member.key);
 }
 
+bool RunState::undone(std::size_t r) const {
+  return r + 1 < history.size() && history[r + 1].voided;
+}
+
+bool RunState::left_by_void(std::int64_t round) const {
+  return round > 0 && undone(static_cast<std::size_t>(round) - 1);
+}
+
 const ClosedRound* RunState::last_update(std::int64_t before_round) const {
   HARAMBEE_CHECK(before_round >= 0);
   std::size_t r = std::min(static_cast<std::size_t>(before_round), history.size());
   while (r > 0) {
-    if (history[--r].update) return &history[r];
+    --r;
+    if (history[r].update && !undone(r)) return &history[r];
   }
   return nullptr;
 }

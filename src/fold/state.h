@@ -163,6 +163,7 @@ struct ClosedRound {
   std::vector<KeyId> missed;                      // expected, did not commit
   std::optional<std::int64_t> loss_nanos;         // lower median of the base weights' report loss
   std::uint64_t possible = 0;                     // votes that could have been (judge.h)
+  bool voided = false;                            // ended by a void: the weights went back
   bool mostly_rejected = false;                   // more than half: nobody's streak grew
   std::optional<BlobRef> update;
   std::optional<BlobRef> checkpoint;
@@ -189,6 +190,9 @@ struct RunState {
   std::optional<Digest> residual;     // current; none: all zero
   std::optional<BlobRef> checkpoint;  // the newest, from start or a close
   std::int64_t checkpoint_round = 0;  // the round whose base the newest checkpoint is
+  // The lowest reported loss of rounds whose update counts for good: the newest closed round's can
+  // still be taken back and is not among them (void_fold.h).
+  std::optional<std::int64_t> best_loss_nanos;
 
   RoundState round;                  // meaningless before start and when finished
   std::vector<KeyId> missed;         // of the open round, known when its commit phase ends
@@ -244,7 +248,12 @@ struct RunState {
   // Whether such a tick would let in those whom the draw of the cohort or of the committee left
   // out; `log_ms`: log time now.
   [[nodiscard]] bool tick_would_open(std::int64_t now_ms, std::int64_t log_ms) const;
-  // The newest closed round before this one that made an update; null if none did.
+  // Whether round r + 1 has ended by a void, so that r's update counts no more. r is closed.
+  [[nodiscard]] bool undone(std::size_t r) const;
+  // Whether the weights at the opening of this round were left by a void, which ended the round.
+  [[nodiscard]] bool left_by_void(std::int64_t round) const;
+  // The newest closed round before this one that made an update which no void took back; null if
+  // there is none.
   [[nodiscard]] const ClosedRound* last_update(std::int64_t before_round) const;
   // The first log time at which the current phase can end by its deadline; none if it has none.
   [[nodiscard]] std::optional<std::int64_t> deadline_ms() const;

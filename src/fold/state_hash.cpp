@@ -219,6 +219,7 @@ Json json_of(const ClosedRound& round) {
                     {"score_seed", json_of(round.score_seed)},
                     {"scores", list(round.scores)},
                     {"update", json_of(round.update)},
+                    {"voided", round.voided},
                     {"weights", json_of(round.weights)}};
 }
 
@@ -256,6 +257,7 @@ Json json_of(const Liar& liar) {
 Json json_of(const RunState& run) {
   return JsonObject{{"audits", list(run.audits)},
                     {"audits_drawn", run.audits_drawn},
+                    {"best_loss", json_of(run.best_loss_nanos)},
                     {"checkpoint", json_of(run.checkpoint)},
                     {"checkpoint_round", run.checkpoint_round},
                     {"coordinator", json_of(run.coordinator)},

@@ -79,7 +79,7 @@ Json open_round_json(const RunState& run) {
                     {"waiting_for", run.round.waiting_for}};
 }
 
-Json closed_json(const ClosedRound& round) {
+Json closed_json(const RunState& run, const ClosedRound& round) {
   std::int64_t accepted = 0;
   for (const ClosedContribution& one : round.contributions) accepted += one.accepted ? 1 : 0;
   return JsonObject{{"accepted", accepted},
@@ -88,6 +88,8 @@ Json closed_json(const ClosedRound& round) {
                     {"loss_nanos", optional_number(round.loss_nanos)},
                     {"missed", round.missed.size()},
                     {"number", round.number},
+                    {"taken_back", run.undone(static_cast<std::size_t>(round.number))},
+                    {"voided", round.voided},
                     {"weights", round.weights.hex()}};
 }
 
@@ -95,7 +97,7 @@ Json status_json(const LogState& log, const RunState& run) {
   const bool started = run.phase != Phase::waiting_start;
   const bool open = started && run.phase != Phase::finished;
   JsonArray rounds;
-  for (const ClosedRound& round : run.history) rounds.push_back(closed_json(round));
+  for (const ClosedRound& round : run.history) rounds.push_back(closed_json(run, round));
   JsonObject credits;
   for (const auto& [key, amount] : run.credits) credits.emplace(key.hex(), amount.micros());
   JsonArray validators;

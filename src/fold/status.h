@@ -7,16 +7,16 @@
 namespace harambee::fold {
 
 // Fields: checkpoint, checkpoint_round, closed (one object a closed round: number, loss_nanos,
-// accepted, contributions, missed, closed_ms, weights), coordinator, credits_micros (by key id),
-// deadline_ms (of the phase, or null), distributed_micros, log_ms, log_size, loss_nanos (of the
-// last closed round, or null), maintainer, members, name, open (the open round, or null), origin,
-// phase, refusals_count, round (the open one), rounds, run,
-// validators, weights. Integers, strings and nulls only.
+// accepted, contributions, missed, closed_ms, voided, taken_back (by the next round, a void),
+// weights), coordinator, credits_micros (by key id), deadline_ms (of the phase, or null),
+// distributed_micros, log_ms, log_size, loss_nanos (of the last closed round, or null), maintainer,
+// members, name, open (the open round, or null), origin, phase, refusals_count, round (the open
+// one), rounds, run, validators, weights. Integers, strings and nulls only.
 [[nodiscard]] Json status_json(const LogState& log, const RunState& run);
 
 // Its parts. One member; the open round (meaningful while one is open); one closed round in short.
 [[nodiscard]] Json member_json(const RunState& run, const Member& member);
 [[nodiscard]] Json open_round_json(const RunState& run);
-[[nodiscard]] Json closed_json(const ClosedRound& round);
+[[nodiscard]] Json closed_json(const RunState& run, const ClosedRound& round);
 
 }  // namespace harambee::fold

@@ -55,7 +55,7 @@ void note_closed(Folded& folded, const fold::RunState& run) {
   if (round.loss_nanos) {
     if (!notes.loss_first) notes.loss_first = round.loss_nanos;
     notes.loss_best = std::min(notes.loss_best.value_or(*round.loss_nanos), *round.loss_nanos);
-    notes.loss_last = round.loss_nanos;
+    if (!round.voided) notes.loss_last = round.loss_nanos;
   }
   folded.weights.emplace(round.weights, Parent{run.id, round.number + 1});
 }

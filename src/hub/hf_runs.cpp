@@ -29,7 +29,12 @@ HfCommit commit_of(const RecordId& record, const KeyId& author, std::int64_t ms,
   return commit;
 }
 
-std::string round_title(const fold::ClosedRound& closed) {
+std::string round_title(const fold::RunState& run, const fold::ClosedRound& closed) {
+  if (closed.voided) {
+    return "Round " + std::to_string(closed.number + 1) + ": void, held-out loss had risen to " +
+           Decimal{*closed.loss_nanos}.str() + " nats; back to the weights before round " +
+           std::to_string(closed.number);
+  }
   const auto accepted = std::count_if(closed.contributions.begin(), closed.contributions.end(),
                                       [](const auto& one) { return one.accepted; });
   std::string title = "Round " + std::to_string(closed.number + 1) + ": " +
@@ -38,6 +43,7 @@ std::string round_title(const fold::ClosedRound& closed) {
   if (closed.loss_nanos) {
     title += ", held-out loss before it " + Decimal{*closed.loss_nanos}.str() + " nats";
   }
+  if (run.left_by_void(closed.number + 1)) title += " (taken back by the next round)";
   return title;
 }
 
@@ -56,7 +62,8 @@ void add_model_commits(const fold::RunState& run, HfExtent extent, HfRepo& repo)
   for (std::size_t i = skipped; i < run.history.size(); ++i) {
     const fold::ClosedRound& closed = run.history[i];
     repo.commits.push_back(
-        commit_of(closed.close.id, run.coordinator, closed.closed_ms, round_title(closed)));
+        commit_of(closed.close.id, run.coordinator, closed.closed_ms, round_title(run, closed)));
+    if (run.left_by_void(closed.number + 1)) continue;  // nobody finds them by a name
     repo.tags.emplace_back("round-" + std::to_string(closed.number + 1), closed.close.id);
   }
 }

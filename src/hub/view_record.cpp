@@ -32,7 +32,9 @@ Json explanation_of(const fold::RunState* run, const Payload& payload, const Rec
     auto explanation = fold::explain_contribution(*run, id);
     if (explanation) return explanation_json(*std::move(explanation));
   }
-  if ((payload.kind == "score" || payload.kind == "close") && payload.round) {
+  const bool of_round =
+      payload.kind == "score" || payload.kind == "close" || payload.kind == "void";
+  if (of_round && payload.round) {
     auto explanation = fold::explain_round(*run, *payload.round);
     if (explanation) return explanation_json(*std::move(explanation));
   }

@@ -236,7 +236,7 @@ Result<Json> rounds_view(const Folded& folded, std::string_view name, const View
   const std::uint64_t to = std::min<std::uint64_t>(history.size(), from + page.count);
   JsonArray rows;  // the newest first
   for (std::uint64_t i = from; i < to; ++i) {
-    rows.push_back(fold::closed_json(history[history.size() - 1 - i]));
+    rows.push_back(fold::closed_json(**run, history[history.size() - 1 - i]));
   }
   return Json(JsonObject{{"at", at_view(folded)},
                          {"rounds", page_json(std::move(rows), from, history.size())}});
@@ -252,7 +252,7 @@ Result<Json> round_view(const Folded& folded, std::string_view name, std::int64_
   JsonArray contributions;
   if (number < static_cast<std::int64_t>(run.history.size())) {
     const fold::ClosedRound& round = run.history[static_cast<std::size_t>(number)];
-    closed = fold::closed_json(round);
+    closed = fold::closed_json(run, round);
     for (const auto& one : round.contributions) {
       contributions.push_back(contribution_json(one, number));
     }

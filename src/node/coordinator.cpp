@@ -11,6 +11,7 @@
 #include "exact/outer_step.h"
 #include "fold/acts.h"
 #include "fold/judge.h"
+#include "fold/void_fold.h"
 #include "node/coordinator_samples.h"
 #include "node/replay.h"
 #include "node/round_close.h"
@@ -37,6 +38,7 @@ class Coordinator {
   Result<bool> act(const role::coordinator::Wait& action);
   Result<bool> act(const role::coordinator::Identify& action);
   Result<bool> act(const role::coordinator::Close& action);
+  Result<bool> act(const role::coordinator::GoBack& action);
   Result<bool> act(const role::coordinator::AskTick& action);
   Result<bool> act(const role::coordinator::Done& action);
   Result<bool> act(const role::coordinator::Stranger& action);
@@ -44,6 +46,7 @@ class Coordinator {
   Status resume();
   Result<bool> after(const Status& status);
   Status close(const role::coordinator::Close& action);
+  Status checkpoint(const role::coordinator::GoBack& action, fold::Void& act);
   Result<exact::RunNumbers> numbers(const role::coordinator::Close& action);
   Result<exact::RunNumbers> rebuild(const role::coordinator::Close& action);
   Status step(const role::coordinator::Close& action, exact::RunNumbers& numbers, fold::Close& act);
@@ -52,6 +55,7 @@ class Coordinator {
   Status serve();
   Status remake(const fold::ClosedRound& closed);
   Status upload(const BlobRef& ref);
+  FetchBlob fetcher();
   Result<Replay> replay(std::size_t rounds);
   void trim();
   [[nodiscard]] fs::path residual_path(const Digest& digest) const {
@@ -80,8 +84,9 @@ Status Coordinator::resume() {
   if (!pending->has_value()) return ok();
   const fold::RunState& run = session_.run();
   const Payload& payload = **pending;
-  const bool wanted = payload.kind == "close" && payload.run == run.id &&
-                      run.phase == fold::Phase::closing && payload.round == run.round.number;
+  const bool ends = payload.kind == "close" || payload.kind == "void";
+  const bool wanted = ends && payload.run == run.id && run.phase == fold::Phase::closing &&
+                      payload.round == run.round.number;
   if (!wanted) return session_.publisher().drop();
   const auto posted = session_.publisher().finish();
   if (!posted) return posted.error();
@@ -157,6 +162,40 @@ Result<bool> Coordinator::act(const role::coordinator::Close& action) {
   return session_.follow(0);
 }
 
+// Needs no arithmetic: the weights and the residual are those of an earlier round.
+Result<bool> Coordinator::act(const role::coordinator::GoBack& action) {
+  session_.tell_state("going back to the last good weights");
+  const std::vector<float> zeros(session_.layout().parameters(), 0.0F);
+  fold::Void act{session_.run().id,
+                 action.round,
+                 action.weights,
+                 action.residual.value_or(exact::floats_digest(zeros)),
+                 {}};
+  if (action.checkpoint_due) {
+    const auto made = after(checkpoint(action, act));
+    if (!made || !*made || !act.checkpoint) return made;
+  }
+  // COMMIT POINT: a restart sends this record, or finds that it was taken.
+  const auto posted = session_.publisher().post(fold::write(act));
+  facts_.attempted_round = action.round;
+  if (!posted) return after(posted.error());
+  ++session_.stats.rounds;
+  ++rounds_here_;
+  session_.tell(Event::Kind::round, fmt::format("round {}: void, {}", action.round, action.why));
+  return session_.follow(0);
+}
+
+Status Coordinator::checkpoint(const role::coordinator::GoBack& action, fold::Void& act) {
+  const auto weights = session_.model().has(action.weights)
+                           ? session_.model().load(session_.layout(), action.weights)
+                           : weights_at(session_.run(), action.round - 1, fetcher(), {});
+  if (!weights) return weights.error();
+  const Bytes file = format::weights_file(session_.layout(), *weights);
+  if (Status kept = session_.blobs().put(action.weights, file); !kept) return kept;
+  act.checkpoint = BlobRef{action.weights, file.size(), std::string(fold::kWeightsType)};
+  return ok();
+}
+
 // θ and r before the round: kept from the last close, or made again from the log.
 Result<exact::RunNumbers> Coordinator::numbers(const role::coordinator::Close& action) {
   const auto weights = session_.model().catch_up(session_.run());
@@ -177,15 +216,19 @@ Result<exact::RunNumbers> Coordinator::numbers(const role::coordinator::Close& a
   return numbers;
 }
 
-// From the first weights through that many closed rounds, as an auditor does.
-Result<Replay> Coordinator::replay(std::size_t rounds) {
-  auto replay = Replay::begin(session_.run(), [this](const BlobRef& ref) -> Result<Content> {
+FetchBlob Coordinator::fetcher() {
+  return [this](const BlobRef& ref) -> Result<Content> {
     const auto file = session_.blobs().fetch(ref);
     if (!file) return file.error();
     auto mapped = store::MappedFile::open(file->string());
     if (!mapped) return mapped.error();
     return Content(std::move(*mapped));
-  });
+  };
+}
+
+// From the first weights through that many closed rounds, as an auditor does.
+Result<Replay> Coordinator::replay(std::size_t rounds) {
+  auto replay = Replay::begin(session_.run(), fetcher());
   if (!replay) return replay.error();
   while (static_cast<std::size_t>(replay->round()) < rounds) {
     if (session_.stopping()) return fail(ErrorCode::cancelled, "stopped while replaying");

@@ -1,5 +1,7 @@
 #include "node/export.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "fold/card.h"
@@ -27,6 +29,12 @@ Result<Bytes> gguf_file(const format::ModelLayout& layout, format::GgufType type
 
 Result<Exported> export_model(const fold::LogState& log, const fold::RunState& run,
                               const FetchBlob& blobs, const ExportOptions& options) {
+  if (run.left_by_void(options.round)) {
+    return invalid(fmt::format(
+        "the weights after round {0} were taken back by the void of round {1}; the good ones are "
+        "those of rounds {0} and {2}",
+        options.round - 1, options.round, options.round + 1));
+  }
   Result<std::vector<float>> weights = weights_at(run, options.round, blobs, options.progress);
   if (!weights) return weights.error();
   Result<format::ModelLayout> layout = format::ModelLayout::make(run.recipe.model);

@@ -31,8 +31,9 @@ struct Exported {
 };
 
 // config.json, generation_config.json, model.safetensors, README.md, tokenizer.json,
-// tokenizer_config.json, and model-TYPE.gguf if it is wanted. corrupt: the bytes do not lead to the
-// digest on the log; nothing is written then.
+// tokenizer_config.json, and model-TYPE.gguf if it is wanted. invalid: no such round yet, or a void
+// took its weights back. corrupt: the bytes do not lead to the digest on the log; nothing is
+// written then.
 [[nodiscard]] Result<Exported> export_model(const fold::LogState& log, const fold::RunState& run,
                                             const FetchBlob& blobs, const ExportOptions& options);
 

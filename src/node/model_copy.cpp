@@ -52,10 +52,13 @@ Result<std::size_t> ModelCopy::nearest(const fold::RunState& run) const {
   const auto newest = static_cast<std::size_t>(run.checkpoint_round);
   std::uint64_t updates_bytes = 0;  // from `round` to now
   for (std::size_t round = now;; --round) {
-    if (has(weights_before(run, round))) return round;
+    // Weights that a void left lead nowhere.
+    const bool left = round < now && run.history[round].voided;
+    if (!left && has(weights_before(run, round))) return round;
     if (round <= newest && run.checkpoint && updates_bytes > run.checkpoint->size) return newest;
     if (round == 0) return newest;
-    if (const auto& update = run.history[round - 1].update) updates_bytes += update->size;
+    const auto& update = run.history[round - 1].update;
+    if (update && !run.undone(round - 1)) updates_bytes += update->size;
   }
 }
 
@@ -95,7 +98,7 @@ Result<fs::path> ModelCopy::catch_up(const fold::RunState& run) {
   if (!parameters) return parameters.error();
   for (std::size_t round = *first; round < run.history.size(); ++round) {
     const fold::ClosedRound& closed = run.history[round];
-    if (!closed.update) continue;
+    if (!closed.update || run.undone(round)) continue;
     const auto blob = blobs_.fetch_bytes(*closed.update);
     if (!blob) return wrap(blob.error(), fmt::format("the update of round {}", round));
     const auto update =

@@ -31,6 +31,11 @@ Result<std::vector<float>> load_weights(const format::ModelLayout& layout, const
   return std::vector<float>(flat->begin(), flat->end());
 }
 
+// Whether a void before the opening of `until` took back what round r did.
+bool taken_back(const fold::RunState& run, std::int64_t r, std::int64_t until) {
+  return r + 1 < until && run.undone(static_cast<std::size_t>(r));
+}
+
 }  // namespace
 
 std::string blob_place(const Digest& digest) {
@@ -74,7 +79,14 @@ Status Replay::next() {
   HARAMBEE_CHECK(!done());
   const fold::ClosedRound& round = run_->history[next_];
   if (round.base != digest_) return differs(round_place(*run_, round), "base", digest_, round.base);
-  if (Status done = compute(round); !done) return done;
+  if (run_->undone(next_)) before_ = state_;
+  if (round.voided) {
+    HARAMBEE_CHECK(before_.has_value());  // the fold voids only a round after an update
+    state_ = *std::exchange(before_, std::nullopt);
+    update_.clear();
+  } else if (Status done = compute(round); !done) {
+    return done;
+  }
   if (Status same = compare(round); !same) return same;
   digest_ = round.weights;
   ++next_;
@@ -130,6 +142,7 @@ Status Replay::step(const fold::ClosedRound& round, const Accepted& accepted) {
     return differs(round_place(*run_, round), "update blob", made, round.update->digest);
   }
   update_ = *std::move(update);
+  if (run_->undone(next_)) return ok();
   previous_ = update_;
   previous_base_ = round.base;
   return ok();
@@ -166,7 +179,7 @@ Result<std::vector<float>> weights_at(
   for (std::int64_t r = round; r > 0; --r) {
     const std::optional<BlobRef>& checkpoint =
         run.history[static_cast<std::size_t>(r - 1)].checkpoint;
-    if (!checkpoint) continue;
+    if (!checkpoint || taken_back(run, r - 1, round)) continue;
     nearest = *checkpoint;
     at = r;
     break;
@@ -177,7 +190,7 @@ Result<std::vector<float>> weights_at(
   for (; at < round; ++at) {
     if (progress) progress(at - first, round - first);
     const fold::ClosedRound& closed_round = run.history[static_cast<std::size_t>(at)];
-    if (!closed_round.update) continue;
+    if (!closed_round.update || taken_back(run, at, round)) continue;
     Result<Content> content = blobs(*closed_round.update);
     if (!content) return wrap(content.error(), round_place(run, closed_round));
     Result<exact::Delta> update =

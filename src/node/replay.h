@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,7 @@ class Replay {
   exact::Codec down_;
   exact::RunNumbers state_;
   Digest digest_;
+  std::optional<exact::RunNumbers> before_;  // before the newest round, if a void takes it back
   Bytes update_;
   Bytes previous_;  // the newest update that a replayed round made; empty if none did
   Digest previous_base_;

@@ -1,6 +1,7 @@
 #include "role/coordinator.h"
 
 #include "fold/judge.h"
+#include "fold/void_fold.h"
 #include "fold/votes.h"
 
 namespace harambee::role {
@@ -49,6 +50,10 @@ Action decide_coordinator(const fold::LogState& log, const fold::RunState& run, 
   }
   if (run.phase == fold::Phase::closing) {
     if (facts.attempted_round == run.round.number) return Wait{"close sent"};
+    if (const auto due = fold::void_due(run)) {
+      return GoBack{run.round.number, due->weights, due->residual,
+                    run.recipe.checkpoint_due(run.round.number), fold::void_text(*due)};
+    }
     return close(run);
   }
   if (tick_is_wanted(log, run, facts.clock)) return AskTick{};

@@ -47,11 +47,19 @@ struct Close {
   std::optional<Previous> previous;
   bool checkpoint_due = false;  // the close must carry the new weights
 };
+// The loss rose too far: send a void record, and nothing is aggregated.
+struct GoBack {
+  std::int64_t round = 0;
+  Digest weights;                  // the base of the round before
+  std::optional<Digest> residual;  // none: all zero
+  bool checkpoint_due = false;     // the void must carry them
+  std::string why;
+};
 struct AskTick {};  // POST /tick: one would end the current phase
 struct Done {};
 struct Stranger {};  // another key coordinates this run
 
-using Action = std::variant<Wait, Identify, Close, AskTick, Done, Stranger>;
+using Action = std::variant<Wait, Identify, Close, GoBack, AskTick, Done, Stranger>;
 
 }  // namespace coordinator
 

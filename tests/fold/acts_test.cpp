@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "fold/audit_acts.h"
+#include "fold/void_fold.h"
 #include "tests/fold/log_builder.h"
 
 namespace harambee::fold {
@@ -94,6 +95,7 @@ std::vector<Kind> kinds() {
           kind(Audit{run, 3, digest_of("c1"), AuditResult::withheld, {}, {}, {}}, parse_audit),
           kind(reveal, parse_reveal),
           kind(Dispute{run, 3, digest_of("c1")}, parse_dispute),
+          kind(Void{run, 3, digest_of("weights"), digest_of("residual"), {}}, parse_void),
           kind(close, parse_close)};
 }
 

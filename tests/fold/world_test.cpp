@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/rng.h"
+#include "fold/void_fold.h"
 #include "tests/fold/log_builder.h"
 
 namespace harambee::fold {
@@ -52,6 +53,38 @@ void check_audits(const RunState& run) {
   ASSERT_FALSE(run.acting_validators().empty());
 }
 
+// Voids: counted again from the rounds alone.
+void check_voids(const RunState& run) {
+  std::optional<std::int64_t> best;  // of those that no void can take back any more
+  std::optional<BlobRef> checkpoint = run.start ? run.start->checkpoint : std::optional<BlobRef>();
+  std::int64_t checkpoint_round = 0;
+  for (std::size_t i = 0; i < run.history.size(); ++i) {
+    const ClosedRound& round = run.history[i];
+    const bool last = i + 1 == run.history.size();
+    const bool gone = !last && run.history[i + 1].voided;
+    ASSERT_EQ(run.undone(i), gone);
+    ASSERT_EQ(round.checkpoint.has_value(), run.recipe.checkpoint_due(round.number));
+    if (round.checkpoint && !gone) {
+      checkpoint = round.checkpoint;
+      checkpoint_round = round.number + 1;
+    }
+    if (round.voided) {
+      ASSERT_GT(i, 0u);
+      ASSERT_TRUE(run.history[i - 1].update.has_value());
+      ASSERT_EQ(round.weights, run.history[i - 1].base);
+      const std::int64_t measure =
+          std::min(best.value_or(*run.history[i - 1].loss_nanos), *run.history[i - 1].loss_nanos);
+      ASSERT_GT(*round.loss_nanos, measure + run.recipe.judge.void_rise.nanos);
+    }
+    if (round.update && !gone && !last) {
+      best = std::min(best.value_or(*round.loss_nanos), *round.loss_nanos);
+    }
+  }
+  ASSERT_EQ(run.best_loss_nanos, best);
+  ASSERT_EQ(run.checkpoint_round, checkpoint_round);
+  ASSERT_EQ(run.checkpoint, checkpoint);
+}
+
 void check_invariants(const RunState& run) {
   // Credits: the table, the rounds and the rule agree to the last micro-credit.
   MicroCredit table;
@@ -85,6 +118,7 @@ void check_invariants(const RunState& run) {
   ASSERT_EQ(forfeited, run.forfeited);
   for (const auto& [key, amount] : run.credits) ASSERT_GE(amount.micros(), 0);
   check_audits(run);
+  check_voids(run);
 
   // Rounds follow each other, weights too.
   for (std::size_t i = 0; i < run.history.size(); ++i) {
@@ -230,10 +264,22 @@ class World {
       entry.gain_nanos = 0;
     }
     if (chance(5) && !act.entries.empty()) act.entries.pop_back();
+    if (act.round % 2 == 1 && chance(80)) act.loss_nanos += 600'000'000;
     swarm_.give_score("v" + std::to_string(1 + rng_.below(3)), act);
+  }
+  void go_back(const VoidDue& due) {
+    Void act{swarm_.run_id, swarm_.run().round.number, due.weights, {}, {}};
+    act.residual = due.residual.value_or(digest_of("zeros"));
+    if (swarm_.run().recipe.checkpoint_due(act.round) != chance(5)) {
+      act.checkpoint = BlobRef{act.weights, 100, std::string(kWeightsType)};
+    }
+    if (chance(5)) act.residual = digest_of("wrong");
+    if (chance(5)) act.round += 1;
+    swarm_.say(chance(90) ? "coordinator" : anybody(), write(act));
   }
   void close() {
     if (swarm_.run().phase != Phase::closing && chance(90)) return;
+    if (const auto due = void_due(swarm_.run()); due && chance(80)) return go_back(*due);
     Close act = swarm_.close();
     if (chance(10) && !act.accepted.empty()) act.accepted.pop_back();
     if (chance(10)) act.update.reset();
@@ -247,6 +293,7 @@ class World {
 TEST(World, KeepsItsInvariantsWhateverPeopleSay) {
   std::size_t closed = 0;
   std::size_t liars = 0;
+  std::size_t voided = 0;
   std::map<AuditEnd, int> ends;
   for (int i = 0; i < 12; ++i) {
     World world("world " + std::to_string(i));
@@ -256,6 +303,8 @@ TEST(World, KeepsItsInvariantsWhateverPeopleSay) {
     }
     const RunState& run = world.swarm().run();
     closed += run.history.size();
+    voided += static_cast<std::size_t>(
+        std::ranges::count_if(run.history, [](const ClosedRound& round) { return round.voided; }));
     for (const AuditCase& audit : run.audits) ++ends[audit.end];
     liars += run.liars.size();
   }
@@ -264,6 +313,7 @@ TEST(World, KeepsItsInvariantsWhateverPeopleSay) {
     EXPECT_GT(ends[end], 0) << name(end);
   }
   EXPECT_GT(liars, 0u);
+  EXPECT_GT(voided, 4u);
   EXPECT_GT(closed, 40u);  // the worlds do get somewhere
 }
 

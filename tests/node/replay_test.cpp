@@ -67,6 +67,32 @@ TEST(Replay, ShortestWayToARoundArrivesAtTheSameWeights) {
             ErrorCode::invalid);
 }
 
+// Round 2's base is found to be bad: back to that of round 1, and on from there.
+class VoidedRun : public ::testing::TestWithParam<std::int64_t> {};
+
+TEST_P(VoidedRun, IsReplayedToTheBit) {
+  SmallRun small({.rounds = 6, .withheld_round = -1, .void_round = GetParam()});
+  const auto bad = static_cast<std::size_t>(GetParam());
+  const fold::RunState& run = small.run();
+  ASSERT_EQ(run.history.size(), 6u);
+  ASSERT_TRUE(run.history[bad].voided);
+  EXPECT_EQ(run.history[bad].weights, run.history[bad - 1].base);
+  EXPECT_EQ(run.history[bad + 1].base, run.history[bad - 1].base);
+  Result<Replay> replay = Replay::begin(run, blobs_of(small.blobs()));
+  ASSERT_TRUE(replay.ok());
+  while (!replay->done()) {
+    const Status next = replay->next();
+    ASSERT_TRUE(next.ok()) << next.error().message;
+  }
+  EXPECT_EQ(replay->digest(), run.weights);
+  for (std::int64_t round = 0; round <= 6; ++round) {
+    Result<std::vector<float>> weights = weights_at(run, round, blobs_of(small.blobs()), {});
+    ASSERT_TRUE(weights.ok()) << round << ": " << weights.error().message;
+  }
+}
+// After the first round; after one with a checkpoint, and after one without.
+INSTANTIATE_TEST_SUITE_P(Rounds, VoidedRun, ::testing::Values(1, 2, 3, 4));
+
 TEST(Export, WritesAModelWhoseFileHasTheDigestOnTheLog) {
   SmallRun small;
   TemporaryFolder folder;
@@ -85,6 +111,25 @@ TEST(Export, WritesAModelWhoseFileHasTheDigestOnTheLog) {
   for (const std::string& part :
        {small.run().weights.hex(), small.run().id.hex(), small.vkey(), options.url}) {
     EXPECT_THAT(std::string(text(*card)), HasSubstr(part));
+  }
+}
+
+TEST(Export, RefusesWeightsThatAVoidTookBack) {
+  SmallRun small({.rounds = 4, .withheld_round = -1, .void_round = 2});
+  TemporaryFolder folder;
+  ExportOptions options{.round = 2, .url = "url", .dir = folder.path() + "/model", .progress = {}};
+  const auto make = [&] {
+    return export_model(small.state(), small.run(), blobs_of(small.blobs()), options);
+  };
+  const Result<Exported> refused = make();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.error().message,
+              HasSubstr("taken back by the void of round 2; the good ones are those of rounds 1 "
+                        "and 3"));
+  EXPECT_FALSE(std::filesystem::exists(options.dir));
+  for (const std::int64_t round : {0, 1, 3, 4}) {
+    options.round = round;
+    EXPECT_TRUE(make().ok()) << round;
   }
 }
 

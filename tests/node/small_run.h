@@ -19,6 +19,7 @@
 #include "fold/apply.h"
 #include "fold/judge.h"
 #include "fold/sample.h"
+#include "fold/void_fold.h"
 #include "fold/votes.h"
 #include "format/data.h"
 #include "format/model.h"
@@ -33,9 +34,11 @@ namespace harambee::node::testing {
 struct SmallRunOptions {
   std::int64_t rounds = 3;
   std::int64_t withheld_round = 1;  // one member never reveals in this round; -1: none
+  std::int64_t void_round = -1;     // its base is found to be bad: back to the one before; -1: none
   int extra_ticks = 0;              // after the run, to make the log longer
   // May change what the coordinator says of a round: a lie that the fold cannot see.
   std::function<void(fold::Close&)> lie{};
+  std::function<void(fold::Void&)> lie_void{};
   // A stranger logs a data set and a run of bytes that he never brings, and another data set with a
   // wrong size for a shard of the run.
   bool stranger = false;
@@ -201,7 +204,7 @@ class SmallRun {
     score.round = round;
     score.base = run().weights;
     score.seed = *run().round.score_seed;
-    score.loss_nanos = 3'000'000'000 - round;
+    score.loss_nanos = (round == options_.void_round ? 9'000'000'000 : 3'000'000'000) - round;
     std::vector<Revealed> revealed;
     for (const fold::Committed& one : run().round.contributions) {
       auto blob = blobs_.find(one.act.delta.digest);
@@ -224,6 +227,12 @@ class SmallRun {
     }
     if (options_.lie_score) options_.lie_score(score);
     append("validator", fold::write(score));
+    if (round == options_.void_round) {
+      numbers_ = before_;
+      go_back(round);
+      return;
+    }
+    before_ = numbers_;
     close(round);
   }
 
@@ -303,6 +312,16 @@ class SmallRun {
     append("eve", fold::write(open));
   }
 
+  void go_back(std::int64_t round) {
+    Bytes file = format::weights_file(*layout_, numbers_.weights);
+    fold::Void act{run_id_, round, sha256(file), exact::floats_digest(numbers_.residual), {}};
+    if (run().recipe.checkpoint_due(round)) {
+      act.checkpoint = keep(std::move(file), fold::kWeightsType);
+    }
+    if (options_.lie_void) options_.lie_void(act);
+    append("coordinator", fold::write(act));
+  }
+
   void close(std::int64_t round) {
     fold::Close close;
     close.run = run_id_;
@@ -350,6 +369,7 @@ class SmallRun {
   std::int64_t now_ms_ = 1'700'000'000'000;
   RecordId run_id_;
   std::optional<format::ModelLayout> layout_;
+  exact::RunNumbers before_;  // the newest close
   exact::RunNumbers numbers_;
   std::map<std::string, std::vector<float>> residuals_;
 };

@@ -124,6 +124,27 @@ TEST_F(VerifyTest, AnHonestLogIsReplayedToTheLastWeights) {
   EXPECT_EQ(report->blobs, small.blobs().size());
 }
 
+TEST_F(VerifyTest, ARunThatWentBackIsReplayedToo) {
+  SmallRun small({.rounds = 5, .void_round = 2});
+  small.write_to(dir());
+  Result<VerifyReport> report = check();
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_TRUE(report->verified()) << report->faults[0].what;
+  EXPECT_EQ(report->runs[0].rounds_replayed, 5u);
+  EXPECT_EQ(report->runs[0].weights, small.run().weights);
+  EXPECT_EQ(report->facts_checked, 5u);
+}
+
+// The residual that the fold cannot know: before the first accepted contribution.
+TEST_F(VerifyTest, AVoidThatLiesAboutTheResidualIsCaught) {
+  SmallRun small(
+      {.rounds = 2, .withheld_round = -1, .void_round = 1, .lie_void = [](fold::Void& act) {
+         act.residual = sha256(view("another"));
+       }});
+  small.write_to(dir());
+  EXPECT_THAT(faults(), Contains(AllOf(HasSubstr("round 1"), HasSubstr("residual digest"))));
+}
+
 TEST_F(VerifyTest, AHubIsVerifiedLikeItsDirectory) {
   SmallRun small;
   small.write_to(dir());

@@ -302,6 +302,27 @@ TEST_F(Minds, ACoordinatorClosesWhatTheScoresGive) {
   EXPECT_TRUE(is<coordinator::Wait>(c({.attempted_round = 0})));
 }
 
+TEST_F(Minds, ACoordinatorGoesBackWhenTheLossRose) {
+  to_closing();
+  introduce("coordinator");
+  const Digest good = swarm.run().weights;
+  ASSERT_EQ(swarm.give_close(swarm.close()).reason, "");
+  swarm.contribute({"t1", "t2"});
+  swarm.tick_after(1);
+  fold::Score score = swarm.score();
+  score.loss_nanos += 600'000'000;
+  for (const char* who : {"v1", "v2", "v3"}) swarm.give_score(who, score);
+  const coordinator::Action action = c();
+  ASSERT_TRUE(is<coordinator::GoBack>(action));
+  const auto& back = std::get<coordinator::GoBack>(action);
+  EXPECT_EQ(back.round, 1);
+  EXPECT_EQ(back.weights, good);
+  EXPECT_FALSE(back.residual.has_value());
+  EXPECT_TRUE(back.checkpoint_due);
+  EXPECT_EQ(back.why, "the loss rose to 3.05, the best was 2.45");
+  EXPECT_TRUE(is<coordinator::Wait>(c({.attempted_round = 1})));
+}
+
 // ---- all of them together, driven by nothing but their minds
 
 TEST(MindsTogether, FinishARun) {

@@ -136,6 +136,8 @@ export interface ClosedRound {
   loss_nanos: number | null;
   missed: number;
   number: number;
+  taken_back: boolean;
+  voided: boolean;
   weights: string;
 }
 

@@ -21,7 +21,10 @@ export function RoundPage(props: { run: string; round: string }) {
         {view.closed && (
           <dl class="facts wide">
             <Fact name="loss before it">{format.loss(view.closed.loss_nanos)} nats</Fact>
-            <Fact name="accepted">{view.closed.accepted} of {view.closed.contributions}</Fact>
+            <Fact name="accepted">
+              {view.closed.voided ? 'void: the loss had risen too far' : `${view.closed.accepted} of ${view.closed.contributions}`}
+              {view.closed.taken_back && ', taken back by the next round'}
+            </Fact>
             <Fact name="missed">{view.closed.missed}</Fact>
             <Fact name="closed"><Time ms={view.closed.closed_ms} /></Fact>
           </dl>

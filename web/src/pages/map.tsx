@@ -17,6 +17,7 @@ const DEEDS: Record<string, string> = {
   contribution: 'contributed to',
   score: 'scored',
   close: 'closed',
+  void: 'voided',
   dataset: 'published data',
 };
 

@@ -197,7 +197,10 @@ function Rounds(props: { name: string }) {
             <tr>
               <th scope="row"><Link to={`/runs/${props.name}/rounds/${round.number}`}>{round.number}</Link></th>
               <td class="n">{format.loss(round.loss_nanos)}</td>
-              <td class="n">{round.accepted} of {round.contributions}</td>
+              <td class="n">
+                {round.voided ? <span class="bad">void</span> : `${round.accepted} of ${round.contributions}`}
+                {round.taken_back && <small> taken back</small>}
+              </td>
               <td class="n">{round.missed}</td>
               <td><Time ms={round.closed_ms} relative /></td>
               <td><code title={round.weights}>{format.short(round.weights)}</code></td>
