@@ -20,6 +20,7 @@ fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
   fold::Recipe recipe = fold::default_recipe();
   recipe.judge.auditors = 0;            // simulated validators train nothing again yet
   recipe.judge.void_rise = Decimal{0};  // the ledger of the checks knows no voids yet
+  recipe.judge.step_max = Decimal{0};   // and no bound of steps
   recipe.model.context = 8;
   recipe.model.ffn = 8;
   recipe.model.heads = 2;

@@ -69,21 +69,26 @@ const RegisteredDefence kGate({.name = "gate",
                                .gate = true,
                                .rule = rule(Kind::clip, false),
                                .place = 7});
+RobustRule full_rule() {
+  RobustRule out = rule(Kind::centered, true);
+  out.step_max = Decimal{3'000'000'000};
+  return out;
+}
 const RegisteredDefence kUnguarded({.name = "unguarded",
                                     .about = "full without domains",
                                     .gate = true,
                                     .thin = true,
-                                    .rule = rule(Kind::centered, true),
+                                    .rule = full_rule(),
                                     .place = 9});
 const RegisteredDefence kFull(
     {.name = "full",
      .about = "held-out gain with guarded domains, norm verdicts, groups, "
-              "centered clipping: the default recipe",
+              "centered clipping, bounded steps: the default recipe",
      .gate = true,
      .guard = 0.05,
      .serves = true,
      .thin = true,
-     .rule = rule(Kind::centered, true),
+     .rule = full_rule(),
      .place = 8});
 
 }  // namespace

@@ -75,7 +75,7 @@ constexpr std::array kSaid = {
     Said{"judge", "what keeps strangers' work from doing harm"},
     Said{"judge.aggregate", "mean, clip (to the median norm), centered (clipping around the last)"},
     Said{"judge.centered_iterations", "of centered clipping"},
-    Said{"judge.step_max", "times the running mean of the steps' norms, 0: any step"},
+    Said{"judge.step_max", "times the length of the update before, 0: any step"},
     Said{"judge.norm_max", "times the median norm is no contribution, 0: any norm"},
     Said{"judge.similar", "contributions whose cosine is above it share one vote, 1: none do"},
     Said{"judge.sample", "the fraction of the chunks that similarity is measured on"},

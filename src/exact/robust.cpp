@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "base/mutant.h"
@@ -59,6 +60,27 @@ Status check(const RobustRule& rule, const RobustRound& round) {
     }
   }
   return ok();
+}
+
+// Makes the step shorter if it is more than step_max times as long as the previous update, which is
+// the last point of the Gram matrix. The weights are those of the other points, in order.
+void bound_step(const Gram& gram, const Decimal& step_max, Weights& weights) {
+  const std::size_t last = gram.size() - 1;
+  const double reference = std::sqrt(static_cast<double>(gram.integer(last, last)));
+  if (reference == 0) return;
+  const auto factor = [&](std::size_t i) {
+    return static_cast<double>(i == last ? weights.previous : weights.weight[i]);
+  };
+  double square = 0;
+  for (std::size_t i = 0; i < gram.size(); ++i) {
+    for (std::size_t j = 0; j < gram.size(); ++j) {
+      square += (factor(i) * factor(j)) * static_cast<double>(gram.integer(i, j));
+    }
+  }
+  const double length = std::sqrt(std::max(0.0, square));
+  const double times =
+      std::ldexp(length / reference, weights.exponent - gram.exponent(last)) / step_max.to_double();
+  weights.divisor = std::max(weights.divisor, times);
 }
 
 // At least half of the votes that were possible: what the aggregate divides by is never less.
@@ -141,6 +163,31 @@ std::vector<double> coefficients(const RobustRule& rule, const Points& points) {
   }
 }
 
+// The rules that look at distances.
+Weights point_weights(const RobustRule& rule, const RobustRound& round, const Gram& gram,
+                      std::span<const SquaredNorm> norms, std::span<const std::uint32_t> vote,
+                      std::span<const std::uint32_t> group) {
+  const Delta* center = rule.kind == Kind::centered ? round.previous : nullptr;
+  const Grouped grouped = group_points(gram, norms, vote, group, center != nullptr);
+  const std::vector<double> chosen = coefficients(rule, grouped.points);
+  const SquaredNorm middle = median_of(norms, vote);
+  std::vector<Real> factors(norms.size());
+  for (std::size_t i = 0; i < norms.size(); ++i) {
+    if (norms[i].integer == 0) continue;
+    const double part = chosen[grouped.point[i]] * grouped.share[i];
+    factors[i] = product(to_real(part), clip_real(norms[i], middle));
+    factors[i].exponent += norms[i].exponent;
+  }
+  Real previous;
+  if (center != nullptr && center->squared_norm().integer != 0) {
+    previous = to_real(chosen[grouped.points.count()]);
+    previous.exponent += center->exponent();
+  }
+  const double counted = grouped.points.total() * 0x1p-30;
+  const double shorter = counted > 0 ? half_of_possible(round) / counted : 1;
+  return to_weights(factors, previous, std::max(1.0, shorter));
+}
+
 }  // namespace
 
 Status RobustRule::validate() const {
@@ -155,6 +202,9 @@ Status RobustRule::validate() const {
   }
   if (faulty.nanos < 0 || 2 * faulty.nanos >= kBillion) {
     return invalid("robust: faulty is 0 or more, below 0.5");
+  }
+  if (step_max.nanos != 0 && step_max.nanos < kBillion) {
+    return invalid("robust: step_max is 0 or at least 1");
   }
   return ok();
 }
@@ -242,39 +292,27 @@ Result<Weights> robust_weights(const RobustRule& rule, const RobustRound& round)
   if (standing.empty()) standing.assign(count, kFullVote);
   std::vector<std::uint32_t> group(round.group.begin(), round.group.end());
 
-  if (!needs_gram(rule.kind)) {
+  const bool clipped = rule.kind == Kind::clip;
+  const bool bounded = rule.step_max.nanos > 0 && round.previous != nullptr;
+  if (!needs_gram(rule.kind) && !bounded) {
     if (group.empty()) {
       Result<std::vector<std::uint32_t>> found = find_groups(rule, round.deltas, round.seed);
       if (!found) return found.error();
       group = *std::move(found);
     }
-    return vote_weights(rule.kind == Kind::clip, norms, votes(standing, group),
-                        half_of_possible(round));
+    return vote_weights(clipped, norms, votes(standing, group), half_of_possible(round));
   }
-  const Delta* center = rule.kind == Kind::centered ? round.previous : nullptr;
-  Result<Gram> gram = Gram::make(round.deltas, center, rule.sample, round.seed);
+  const bool wanted = bounded || rule.kind == Kind::centered;
+  Result<Gram> gram =
+      Gram::make(round.deltas, wanted ? round.previous : nullptr, rule.sample, round.seed);
   if (!gram) return gram.error();
   if (group.empty()) group = similar_groups(*gram, count, rule.similar);
   const std::vector<std::uint32_t> vote = votes(standing, group);
-  const Grouped grouped = group_points(*gram, norms, vote, group, center != nullptr);
-  const std::vector<double> chosen = coefficients(rule, grouped.points);
-
-  const SquaredNorm middle = median_of(norms, vote);
-  std::vector<Real> factors(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (norms[i].integer == 0) continue;
-    const double part = chosen[grouped.point[i]] * grouped.share[i];
-    factors[i] = product(to_real(part), clip_real(norms[i], middle));
-    factors[i].exponent += norms[i].exponent;
-  }
-  Real previous;
-  if (center != nullptr && center->squared_norm().integer != 0) {
-    previous = to_real(chosen[grouped.points.count()]);
-    previous.exponent += center->exponent();
-  }
-  const double counted = grouped.points.total() * 0x1p-30;
-  const double shorter = counted > 0 ? half_of_possible(round) / counted : 1;
-  return to_weights(factors, previous, std::max(1.0, shorter));
+  Weights weights = needs_gram(rule.kind)
+                        ? point_weights(rule, round, *gram, norms, vote, group)
+                        : vote_weights(clipped, norms, vote, half_of_possible(round));
+  if (bounded) bound_step(*gram, rule.step_max, weights);
+  return weights;
 }
 
 }  // namespace harambee::exact

@@ -41,6 +41,8 @@ struct RobustRule {
   Decimal similar{500'000'000};      // cosine above which contributions share a vote; 0: off
   Decimal sample{1'000'000'000};     // share of the chunks that the Gram matrix looks at
   Decimal faulty{300'000'000};       // neighbours and krum: share that may be malicious, below 0.5
+  // How many times as long as the previous update the step may be; at least 1; 0: any length.
+  Decimal step_max{0};
 
   [[nodiscard]] Status validate() const;
 };
@@ -79,6 +81,9 @@ struct RobustRound {
 [[nodiscard]] std::vector<std::uint32_t> votes(std::span<const std::uint32_t> standing,
                                                std::span<const std::uint32_t> group);
 
+// With a step_max and a previous update that is not zero, the divisor is at least the one at which
+// the step is step_max times as long as that update (over the sampled chunks): the Gram matrix is
+// then needed by every rule.
 // invalid, limit: as Gram::make, a rule that is not valid, standing or groups of another length or
 // out of range. All weights are zero if everybody's norm or vote is.
 [[nodiscard]] Result<Weights> robust_weights(const RobustRule& rule, const RobustRound& round);

@@ -87,7 +87,7 @@ struct JudgeRule {
   std::int64_t own_rounds = 0;       // window of the own-versus-random test; 0: none
   Decimal sample;                    // fraction of the chunks that similarity is measured on
   Decimal similar;                   // cosine above which contributions share a vote; 1: never
-  Decimal step_max;                  // times the running mean of the steps' norms; 0: any
+  Decimal step_max;                  // times the norm of the update before; 0: any
   Decimal void_rise;                 // nats the loss may rise above its best; 0: any
   bool operator==(const JudgeRule&) const = default;
 };

@@ -84,6 +84,7 @@ exact::RobustRule robust_rule_of(const fold::JudgeRule& judge) {
   const bool shared = judge.similar < Decimal{1'000'000'000};
   rule.similar = shared ? judge.similar : Decimal{0};
   rule.sample = judge.sample;
+  rule.step_max = judge.step_max;
   return rule;
 }
 

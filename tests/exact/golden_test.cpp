@@ -20,6 +20,7 @@ const std::map<std::string, std::string> kGolden{
     {"encode-ternary-0", "4c2c9c944841356fc137347efbdc588660416e5670120455e648684168639b35"},
     {"encode-two_level-48", "1b9699dc224ef6b8cccd0f93d7b0dbcab00f19a4b3dc20b2d95d582ae6f4015e"},
     {"robust-centered", "494c35217f448f7e47cff933ce9334b1aee6ccafae0b478bfd7390b769b18cfa"},
+    {"robust-centered-step", "cd620d2f6a3cc209083b27e28f4b64ee753783c171f6462a3747735f030ede57"},
     {"robust-clip", "ffdc4dfaf3d43ed30b2e3a5f5a5eb39631ff2cebdfef6861133efbb2a4e9f415"},
     {"robust-krum", "9967a7577e2db77386833e723d73722fb6de80f9d95d969621ae995a0514fc0a"},
     {"robust-mean", "ec856c364378fbe9aaf3013a0aa05111f4ba01afeedfc87ca0483e8cfbd30ff6"},

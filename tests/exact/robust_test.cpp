@@ -437,6 +437,81 @@ TEST(RobustWeights, TheSumDoesNotDependOnTheOrderAtAll) {
   }
 }
 
+double length_of(std::span<const float> values) {
+  double square = 0;
+  for (const float value : values) square += static_cast<double>(value) * value;
+  return std::sqrt(square);
+}
+
+// Steps that would be much longer than the one before, by every rule: as long as allowed, in the
+// same direction. What the matrix says is recounted from the floats of the step itself.
+TEST(StepBound, LetsNoStepBeMuchLongerThanTheOneBefore) {
+  const Codec down = codec_of(Codec::Kind::sign, 256);
+  const Deltas all = random_deltas(9, 12'001, codec_of(Codec::Kind::two_level, 1'024));
+  for (const float size : {1.0F, 1e-3F, 1e-12F, 0.0F}) {
+    Rng rng = rng_of("before");
+    Deltas before;
+    before.add(bell(rng, 12'001, 0.01F * size), down);
+    const Delta* previous = &before.deltas[0];
+    const double reference = length_of(decode(*previous));
+    for (const Kind kind : kKinds) {
+      RobustRule rule;
+      rule.kind = kind;
+      const RobustRound round{.deltas = all.deltas, .previous = previous, .possible = 1};
+      const Weights any = robust_weights(rule, round).value();
+      rule.step_max = Decimal{2'500'000'000};
+      const Weights bounded = robust_weights(rule, round).value();
+      std::vector<float> free(12'001), step(12'001);
+      ASSERT_TRUE(aggregate(all.deltas, any, previous, free).ok());
+      ASSERT_TRUE(aggregate(all.deltas, bounded, previous, step).ok());
+      if (size == 0.0F || length_of(free) <= 2.5 * reference) {
+        EXPECT_EQ(bounded, any) << name(kind) << size;
+        continue;
+      }
+      EXPECT_NEAR(length_of(step) / reference, 2.5, 1e-5) << name(kind) << size;
+      EXPECT_EQ(bounded.weight, any.weight);
+      EXPECT_EQ(bounded.previous, any.previous);
+      EXPECT_EQ(bounded.exponent, any.exponent);
+    }
+  }
+}
+
+// By hand: one contribution four times as long as the update before, and twice that is allowed.
+TEST(StepBound, DividesByWhatIsTooMuch) {
+  const Deltas all = written({{2, 2, 2, 2, 0, 0, 0, 0}});
+  const Deltas before = written({{0, 0, 0, 0, 1, 0, 0, 0}});
+  RobustRule rule;
+  rule.kind = Kind::clip;
+  rule.step_max = Decimal{2'000'000'000};
+  const auto divisor = [&](const Delta* previous) {
+    return robust_weights(rule, {.deltas = all.deltas, .previous = previous}).value().divisor;
+  };
+  EXPECT_EQ(divisor(&before.deltas[0]), 2);
+  EXPECT_EQ(divisor(nullptr), 1);
+  rule.step_max = Decimal{4'000'000'000};
+  EXPECT_EQ(divisor(&before.deltas[0]), 1);
+  rule.step_max = Decimal{0};
+  EXPECT_EQ(divisor(&before.deltas[0]), 1);
+}
+
+// A thin round is short already.
+TEST(StepBound, AndAThinRoundCountTheStrongerOnly) {
+  const Deltas all = written({{2, 2, 2, 2, 0, 0, 0, 0}});
+  const Deltas before = written({{0, 0, 0, 0, 1, 0, 0, 0}});
+  RobustRule rule;
+  rule.kind = Kind::clip;
+  rule.step_max = Decimal{2'000'000'000};
+  const auto divisor = [&](std::uint64_t votes) {
+    return robust_weights(
+               rule,
+               {.deltas = all.deltas, .previous = &before.deltas[0], .possible = votes * kFullVote})
+        .value()
+        .divisor;
+  };
+  EXPECT_EQ(divisor(2), 2);
+  EXPECT_EQ(divisor(10), 5);
+}
+
 TEST(RobustWeights, CloseARound) {
   const Deltas all = random_deltas(5, 9'001, kSigns);
   const Codec down{Codec::Kind::sign, 256, kAll};
@@ -464,6 +539,8 @@ TEST(RobustRule, RefusesWhatMeansNothing) {
   EXPECT_TRUE(refused([](RobustRule& rule) { rule.similar = Decimal{1'000'000'001}; }));
   EXPECT_TRUE(refused([](RobustRule& rule) { rule.sample = Decimal{0}; }));
   EXPECT_TRUE(refused([](RobustRule& rule) { rule.faulty = Decimal{500'000'000}; }));
+  EXPECT_TRUE(refused([](RobustRule& rule) { rule.step_max = Decimal{999'999'999}; }));
+  EXPECT_TRUE(refused([](RobustRule& rule) { rule.step_max = Decimal{-1}; }));
   const Deltas all = random_deltas(2, 500, kSigns);
   using List = std::vector<std::uint32_t>;
   const List one{1}, high{kFullVote, kFullVote + 1}, forward{1, 1};

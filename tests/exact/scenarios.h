@@ -81,7 +81,7 @@ inline Scenario round_scenario(const Codec& up, const Codec& down, std::size_t c
 
 // Three rounds of a rule with everything it can be given: standing, a copy, a huge contribution,
 // the update before, and a sample of the chunks.
-inline Scenario robust_scenario(RobustRule::Kind kind) {
+inline Scenario robust_scenario(RobustRule::Kind kind, std::int64_t step_max = 0) {
   constexpr std::size_t kParameters = 300 * kChunk - 77;
   Rng rng = rng_of("robust scenario");
   const Codec up = codec_of(Codec::Kind::sign, 16);
@@ -89,6 +89,7 @@ inline Scenario robust_scenario(RobustRule::Kind kind) {
   RunNumbers state{std::vector<float>(kParameters, 0.02F), std::vector<float>(kParameters)};
   RobustRule rule;
   rule.kind = kind, rule.sample = Decimal{900'000'000};
+  rule.step_max = Decimal{step_max * 1'000'000'000};
   const std::vector<std::uint32_t> standing{kFullVote, kFullVote, kFullVote / 3,
                                             kFullVote, kFullVote, kFullVote / 7};
   Sha256 hash;
@@ -124,7 +125,8 @@ inline Scenario robust_scenario(RobustRule::Kind kind) {
     hash.update(update);
     hash.update(bytes_of(state.weights));
   }
-  return {"robust-" + std::string(name(kind)), hash.finish()};
+  const std::string bounded = step_max > 0 ? "-step" : "";
+  return {"robust-" + std::string(name(kind)) + bounded, hash.finish()};
 }
 
 [[nodiscard]] inline std::vector<Scenario> run_scenarios() {
@@ -141,6 +143,7 @@ inline Scenario robust_scenario(RobustRule::Kind kind) {
   for (const Rule rule : {Rule::mean, Rule::clip, Rule::centered, Rule::neighbours, Rule::krum}) {
     out.push_back(robust_scenario(rule));
   }
+  out.push_back(robust_scenario(Rule::centered, 1));
   return out;
 }
 

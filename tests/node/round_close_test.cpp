@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "base/rng.h"
 #include "fold/votes.h"
 #include "node/round_math.h"
@@ -173,6 +175,32 @@ TEST_F(Step, IsShorterInAThinRound) {
     half += std::abs(double{thin[i]});
   }
   EXPECT_NEAR(half / full, 0.5, 0.01);
+}
+
+// After a step a hundredth as long, by every rule of a recipe.
+TEST_F(Step, IsNoLongerThanTheRecipeAllows) {
+  for (const char* name : {"ann", "bob"}) reveal(name, direction(name, 0.01F));
+  const auto length = [](const std::vector<float>& step) {
+    double square = 0;
+    for (const float value : step) square += double{value} * value;
+    return std::sqrt(square);
+  };
+  const double first = length(after({kFull, kFull}, {0, 1}));
+  const Bytes last = update;
+  const exact::Delta previous =
+      exact::Delta::parse(last, kParameters, codec_of(recipe.down).value(), context().base).value();
+  blobs.clear();
+  authors.clear();
+  for (const char* name : {"ann", "bob"}) reveal(name, direction(name));
+  for (const auto rule : {fold::AggregateRule::clip, fold::AggregateRule::centered}) {
+    recipe.judge.aggregate = rule;
+    recipe.judge.step_max = Decimal{0};
+    EXPECT_GT(length(after({kFull, kFull}, {0, 1}, &previous)), 20 * first) << name(rule);
+    recipe.judge.step_max = Decimal{3'000'000'000};
+    const double bound = length(after({kFull, kFull}, {0, 1}, &previous));
+    EXPECT_LE(bound, 3.0001 * first) << name(rule);
+    EXPECT_GT(bound, 1.5 * first) << name(rule);
+  }
 }
 
 // A crowd with one opinion moves the model as far as one voice does.
