@@ -78,10 +78,12 @@ InnerRule read_inner(const Json& json, Fields& parent) {
 AggregateRule read_aggregate(Fields& fields) {
   const std::string written = fields.slug("aggregate", 16);
   for (const AggregateRule rule :
-       {AggregateRule::mean, AggregateRule::clip, AggregateRule::centered}) {
+       {AggregateRule::mean, AggregateRule::clip, AggregateRule::centered,
+        AggregateRule::neighbours, AggregateRule::krum}) {
     if (written == name(rule)) return rule;
   }
-  fields.refuse("aggregate", "must be \"mean\", \"clip\" or \"centered\"");
+  fields.refuse("aggregate",
+                "must be \"mean\", \"clip\", \"centered\", \"neighbours\" or \"krum\"");
   return {};
 }
 
@@ -96,6 +98,7 @@ JudgeRule read_judge(const Json& json, Fields& parent) {
   judge.centered_iterations = fields.integer("centered_iterations", 1, kCenteredIterationsMax);
   judge.cohort = fields.integer("cohort", 0, kContributionsPerRoundMax);
   judge.committee = fields.integer("committee", 0, kValidatorsMax);
+  judge.faulty = fields.decimal("faulty", kZero, Decimal{kBillion / 2 - 1});
   judge.guard = fields.decimal("guard", kZero, kThousand);
   judge.newcomer_rounds = fields.integer("newcomer_rounds", 0, kRoundsMax);
   judge.newcomer_share = fields.decimal("newcomer_share", kZero, Decimal{kBillion - 1});
@@ -176,6 +179,7 @@ Json to_json(const JudgeRule& judge) {
                     {"centered_iterations", judge.centered_iterations},
                     {"cohort", judge.cohort},
                     {"committee", judge.committee},
+                    {"faulty", judge.faulty.str()},
                     {"guard", judge.guard.str()},
                     {"newcomer_rounds", judge.newcomer_rounds},
                     {"newcomer_share", judge.newcomer_share.str()},
@@ -195,6 +199,7 @@ JudgeRule default_judge() {
           .centered_iterations = 2,
           .cohort = 64,
           .committee = 0,
+          .faulty = Decimal{300'000'000},
           .guard = Decimal{50'000'000},
           .newcomer_rounds = 3,
           .newcomer_share = Decimal{100'000'000},
@@ -216,6 +221,10 @@ const char* name(AggregateRule rule) {
       return "clip";
     case AggregateRule::centered:
       return "centered";
+    case AggregateRule::neighbours:
+      return "neighbours";
+    case AggregateRule::krum:
+      return "krum";
   }
   HARAMBEE_CHECK(false);
   return "";

@@ -64,9 +64,11 @@ struct GateRule {
 
 // How accepted contributions become one step.
 enum class AggregateRule {
-  mean,      // each counts alike
-  clip,      // none counts more than one of the median norm
-  centered,  // centered clipping around the last update
+  mean,        // each counts alike
+  clip,        // none counts more than one of the median norm
+  centered,    // centered clipping around the last update
+  neighbours,  // each becomes the mean of its nearest, then the geometric median
+  krum,        // the mean of those with the nearest neighbours
 };
 [[nodiscard]] const char* name(AggregateRule rule);
 
@@ -80,6 +82,7 @@ struct JudgeRule {
   std::int64_t centered_iterations = 0;  // of centered clipping
   std::int64_t cohort = 0;               // members that may commit in a round; 0: all
   std::int64_t committee = 0;            // validators that score a round; 0: all
+  Decimal faulty;                        // share that may be malicious: neighbours and krum
   Decimal guard;                         // nats a domain may lose; 0: domains do not count
   std::int64_t newcomer_rounds = 0;  // accepted contributions until a member is none; 0: at once
   Decimal newcomer_share;            // of a round's weight, at most, for all newcomers together

@@ -77,9 +77,16 @@ exact::RobustRule robust_rule_of(const fold::JudgeRule& judge) {
     case fold::AggregateRule::centered:
       rule.kind = exact::RobustRule::Kind::centered;
       break;
+    case fold::AggregateRule::neighbours:
+      rule.kind = exact::RobustRule::Kind::neighbours;
+      break;
+    case fold::AggregateRule::krum:
+      rule.kind = exact::RobustRule::Kind::krum;
+      break;
   }
   rule.iterations = static_cast<int>(judge.centered_iterations);
   rule.norm_max = judge.norm_max;
+  rule.faulty = judge.faulty;
   // Off is 1 in a recipe (no cosine is above it) and 0 there; only 0 saves the work.
   const bool shared = judge.similar < Decimal{1'000'000'000};
   rule.similar = shared ? judge.similar : Decimal{0};

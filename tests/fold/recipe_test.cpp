@@ -105,9 +105,12 @@ TEST(Recipe, EveryLayerOfTheJudgeCanBeSwitchedOff) {
     EXPECT_TRUE(recipe_from_json(changed(std::string("judge.") + layer, Json(0))).ok()) << layer;
   }
   EXPECT_TRUE(recipe_from_json(changed("judge.similar", Json("1"))).ok());
-  const Result<Recipe> mean = recipe_from_json(changed("judge.aggregate", Json("mean")));
-  ASSERT_TRUE(mean.ok());
-  EXPECT_EQ(mean->judge.aggregate, AggregateRule::mean);
+  using Rule = AggregateRule;
+  for (const Rule rule : {Rule::mean, Rule::clip, Rule::centered, Rule::neighbours, Rule::krum}) {
+    const Result<Recipe> with = recipe_from_json(changed("judge.aggregate", Json(name(rule))));
+    ASSERT_TRUE(with.ok()) << name(rule);
+    EXPECT_EQ(with->judge.aggregate, rule);
+  }
 }
 
 TEST(Recipe, AJudgeThatCouldNotJudgeIsRefused) {
@@ -117,7 +120,8 @@ TEST(Recipe, AJudgeThatCouldNotJudgeIsRefused) {
         std::pair("cohort", Json(129)), std::pair("newcomer_share", Json("1")),
         std::pair("norm_max", Json("0.5")), std::pair("step_max", Json("0.5")),
         std::pair("own_rounds", Json(7)), std::pair("similar", Json("0")),
-        std::pair("sample", Json("0")), std::pair("centered_iterations", Json(0))}) {
+        std::pair("sample", Json("0")), std::pair("faulty", Json("0.5")),
+        std::pair("centered_iterations", Json(0))}) {
     const Result<Recipe> recipe = recipe_from_json(changed(std::string("judge.") + member, value));
     ASSERT_FALSE(recipe.ok()) << member << " = " << write(value);
     EXPECT_THAT(recipe.error().message, HasSubstr(member));

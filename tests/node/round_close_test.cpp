@@ -192,7 +192,8 @@ TEST_F(Step, IsNoLongerThanTheRecipeAllows) {
   blobs.clear();
   authors.clear();
   for (const char* name : {"ann", "bob"}) reveal(name, direction(name));
-  for (const auto rule : {fold::AggregateRule::clip, fold::AggregateRule::centered}) {
+  for (const auto rule : {fold::AggregateRule::clip, fold::AggregateRule::centered,
+                          fold::AggregateRule::neighbours, fold::AggregateRule::krum}) {
     recipe.judge.aggregate = rule;
     recipe.judge.step_max = Decimal{0};
     EXPECT_GT(length(after({kFull, kFull}, {0, 1}, &previous)), 20 * first) << name(rule);
@@ -200,6 +201,32 @@ TEST_F(Step, IsNoLongerThanTheRecipeAllows) {
     const double bound = length(after({kFull, kFull}, {0, 1}, &previous));
     EXPECT_LE(bound, 3.0001 * first) << name(rule);
     EXPECT_GT(bound, 1.5 * first) << name(rule);
+  }
+}
+
+// Five that agree in part, and two that stand aside: the rules for runs that trust no gate leave
+// these out, and how many they leave out is the recipe's to say.
+TEST_F(Step, LeavesOutWhatIsFarFromTheOthers) {
+  const std::vector<float> common = direction("common");
+  for (const char* name : {"ann", "bob", "cai", "dan", "eva"}) {
+    std::vector<float> mine = direction(name, 0.7F);
+    for (std::size_t i = 0; i < mine.size(); ++i) mine[i] += common[i];
+    reveal(name, mine);
+  }
+  for (const char* name : {"x1", "x2"}) reveal(name, direction(name, -1));
+  const auto along = [&](fold::AggregateRule rule, std::int64_t percent) {
+    recipe.judge.aggregate = rule;
+    recipe.judge.faulty = Decimal{percent * 10'000'000};
+    const std::vector<float> step =
+        after(std::vector<std::uint32_t>(7, kFull), {0, 1, 2, 3, 4, 5, 6});
+    double inner = 0;
+    for (std::size_t i = 0; i < step.size(); ++i) inner -= double{step[i]} * common[i];
+    return inner;
+  };
+  const double clip = along(fold::AggregateRule::clip, 30);
+  for (const auto rule : {fold::AggregateRule::neighbours, fold::AggregateRule::krum}) {
+    EXPECT_GT(along(rule, 30), 1.1 * clip) << name(rule);
+    EXPECT_GT(along(rule, 30), 1.05 * along(rule, 0)) << name(rule);
   }
 }
 
