@@ -44,6 +44,7 @@ class Volunteer {
   Result<bool> act(const role::trainer::Train& action);
   Result<bool> act(const role::trainer::Reveal& action);
   Result<bool> act(const role::trainer::RevealStates& action);
+  Result<bool> act(const role::trainer::Dispute& action);
   Result<bool> act(const role::trainer::Done& action);
   Result<bool> act(const role::trainer::Excluded& action);
 
@@ -318,6 +319,17 @@ Result<bool> Volunteer::act(const role::trainer::RevealStates& action) {
   return true;
 }
 
+Result<bool> Volunteer::act(const role::trainer::Dispute& action) {
+  // Who knows that it cheated does not ask for more eyes.
+  facts_.disputed.insert(action.contribution);
+  if (options_.misbehave != Misbehave::none) return true;
+  session_.tell(Event::Kind::note, "an auditor is wrong about our contribution: asking them all");
+  const auto posted = session_.publisher().post(
+      fold::write(fold::Dispute{session_.run().id, action.round, action.contribution}));
+  if (!posted) facts_.disputed.erase(action.contribution);
+  return posted ? Result<bool>(true) : after(posted.error());
+}
+
 Result<bool> Volunteer::act(const role::trainer::Train& action) {
   const auto max = options_.role.rounds_max;
   if (max > 0 && rounds_here_ >= max) return false;
@@ -567,20 +579,6 @@ void Volunteer::count_posted(const Posted& posted) {
 }
 
 }  // namespace
-
-Result<Misbehave> parse_misbehave(const std::string& text) {
-  if (text == "none") return Misbehave::none;
-  if (text == "sign-flip") return Misbehave::sign_flip;
-  if (text == "noise") return Misbehave::noise;
-  if (text == "withhold") return Misbehave::withhold;
-  if (text == "malformed") return Misbehave::malformed;
-  if (text == "lazy") return Misbehave::lazy;
-  if (text == "other-data") return Misbehave::other_data;
-  if (text == "amplified") return Misbehave::amplified;
-  return invalid(
-      "misbehaviour is one of none, sign-flip, noise, withhold, malformed, lazy, other-data, "
-      "amplified");
-}
 
 Result<Stats> run_volunteer(const VolunteerOptions& options, Wire& wire, Clock& clock,
                             const Observer& observer) {

@@ -65,6 +65,16 @@ std::optional<RevealStates> owed_states(const fold::RunState& run, const KeyId& 
   return std::nullopt;
 }
 
+std::optional<Dispute> due_dispute(const fold::RunState& run, const KeyId& me,
+                                   const TrainerFacts& facts) {
+  for (const fold::AuditCase& audit : run.audits) {
+    const bool accused = audit.author == me && audit.end == fold::AuditEnd::accused;
+    if (!accused || audit.redone || facts.disputed.contains(audit.contribution.id)) continue;
+    return Dispute{audit.contribution.id, audit.round};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Action decide_trainer(const fold::LogState& log, const fold::RunState& run, const KeyId& me,
@@ -74,6 +84,7 @@ Action decide_trainer(const fold::LogState& log, const fold::RunState& run, cons
     return run.phase == fold::Phase::finished ? Action(Done{}) : Excluded{*member->excluded};
   }
   if (std::optional<RevealStates> owed = owed_states(run, me, facts)) return *owed;
+  if (std::optional<Dispute> due = due_dispute(run, me, facts)) return *due;
   if (run.phase == fold::Phase::finished) return Done{};
   if (!log.author(me)) {
     if (facts.identify_sent) return Wait{"identity sent"};

@@ -22,6 +22,8 @@ struct TrainerFacts {
   std::optional<std::int64_t> uploaded_round = {};
   // Contributions whose states before have been uploaded, or are not here any more.
   std::set<RecordId> states_done = {};
+  // Contributions of ours for which a dispute was sent.
+  std::set<RecordId> disputed = {};
 };
 
 namespace trainer {
@@ -59,12 +61,18 @@ struct RevealStates {
   std::optional<Digest> error_feedback_after;  // of an inexact class alone
   bool named = false;                          // the record is on the log: upload
 };
+// An auditor holds a contribution of ours to be forged and too few have looked: ask them all again.
+struct Dispute {
+  RecordId contribution;
+  std::int64_t round = 0;
+};
 struct Done {};  // the run is finished
 struct Excluded {
   std::string reason;
 };
 
-using Action = std::variant<Wait, Identify, Join, Train, Reveal, RevealStates, Done, Excluded>;
+using Action =
+    std::variant<Wait, Identify, Join, Train, Reveal, RevealStates, Dispute, Done, Excluded>;
 
 }  // namespace trainer
 

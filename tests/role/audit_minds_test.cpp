@@ -146,5 +146,30 @@ TEST_F(AuditMinds, TheSuspendedWaits) {
   EXPECT_NE(std::get<trainer::Wait>(action).why.find("suspended"), std::string::npos);
 }
 
+TEST_F(AuditMinds, TheAccusedAsksForMoreEyesOnce) {
+  rounds(1);
+  const fold::AuditCase audit = newest_of("ada");
+  const fold::Audit act{swarm.run_id,
+                        0,
+                        audit.contribution.id,
+                        fold::AuditResult::differs,
+                        fold::Replica{digest_of("a"), digest_of("b"), digest_of("c")},
+                        {},
+                        {}};
+  EXPECT_EQ(swarm.say(auditor_of(audit), write(act)).reason, "");
+  swarm.tick_after(fold::audit_patience_ms(swarm.run().recipe));
+  ASSERT_EQ(newest_of("ada").end, fold::AuditEnd::accused);
+  const auto action = train("ada");
+  ASSERT_TRUE(std::holds_alternative<trainer::Dispute>(action));
+  EXPECT_EQ(std::get<trainer::Dispute>(action).contribution, audit.contribution.id);
+  TrainerFacts sent;
+  sent.disputed.insert(audit.contribution.id);
+  EXPECT_TRUE(std::holds_alternative<trainer::Train>(train("ada", sent)) ||
+              std::holds_alternative<trainer::Wait>(train("ada", sent)));
+  EXPECT_EQ(swarm.say("ada", write(fold::Dispute{swarm.run_id, 0, audit.contribution.id})).reason,
+            "");
+  EXPECT_FALSE(std::holds_alternative<trainer::Dispute>(train("ada")));
+}
+
 }  // namespace
 }  // namespace harambee::role
