@@ -157,6 +157,9 @@ struct Repos {
   [[nodiscard]] const Repo* find(RepoType type, const std::string& id) const;
 };
 
+// SHA-256 of all of it, in one text: equal for two who folded the same.
+[[nodiscard]] Digest repos_hash(const Repos& repos);
+
 [[nodiscard]] bool is_repo_kind(std::string_view kind);
 
 // A logged record of one of the kinds above (a bug otherwise), as apply() with the runs' fold.

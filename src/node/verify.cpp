@@ -134,6 +134,11 @@ class Verification {
     for (Plan& plan : plans_) {
       if (Status done = read_manifest(plan); !done) return done;
     }
+    if (options_.run.empty()) {
+      Result<VerifiedRepos> repos = name_files(source_, log_);
+      if (!repos) return repos.error();
+      report_.repos = *repos;
+    }
     std::map<Digest, Excuse> excuses = find_excuses();
     std::uint64_t seen = 0;
     for (const auto& [digest, named] : log_.blobs) {
@@ -242,6 +247,8 @@ class Verification {
       if (content.error().code != ErrorCode::not_found) return content.error();
       if (!optional) {
         fault(blob_place(named.ref.digest), "is not there, but " + by);
+      } else if (named.kind == "revision") {
+        ++report_.repos.missing;
       } else if (excuse != nullptr) {
         count_missing(named, *excuse);
       }

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "node/log_source.h"
 #include "node/verify_log.h"
+#include "node/verify_repos.h"
 
 namespace harambee::node {
 
@@ -63,6 +64,7 @@ struct VerifyReport {
   std::uint64_t blobs = 0;
   std::uint64_t blob_bytes = 0;
   std::vector<VerifiedRun> runs;
+  VerifiedRepos repos;  // of an audit of the whole log
   std::uint64_t start_retrained = 0;
   std::uint64_t retrained = 0;        // contributions trained again
   std::uint64_t retrained_exact = 0;  // of them, those that gave the committed bytes

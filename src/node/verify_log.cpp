@@ -338,6 +338,11 @@ class Audit {
       folding_ = false;
       return;
     }
+    const Payload& payload = entry.record->payload();
+    if (fold::is_repo_kind(payload.kind)) {
+      const fold::Place place{entry.index, entry.record->id()};
+      outcome = fold::apply(log_.repos, place, log_.state.now_ms(), payload);
+    }
     bool applied = outcome.effect == fold::Effect::applied;
     if (!applied) ++log_.inert;
     remember(entry, applied);

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "fold/acts.h"
+#include "fold/repos.h"
 #include "fold/sample.h"
 #include "fold/state.h"
 #include "log/checkpoint.h"
@@ -50,6 +51,7 @@ struct AuditedLog {
   log::Checkpoint checkpoint;
   std::string vkey;
   fold::LogState state;
+  fold::Repos repos;
   // Contributions that the fold took, by record id: what a retraining needs.
   std::map<RecordId, fold::Contribution> contributions;
   // Scores that the fold took, by record id.

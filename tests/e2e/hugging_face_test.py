@@ -84,6 +84,25 @@ def download(wire, oid, digest, large):
     check(response.status == 404 and response.headers["x-error-code"] == "EntryNotFound", "404")
 
 
+def audit(work, digest):
+    """What was uploaded is audited: what is there must be what it is called, and may be missing."""
+    def verify(code=0):
+        return run_json("verify", "--data", work / "hub", "--dir", work / "audit", code=code)
+    report = verify()
+    check(report["verified"], "the log is verified")
+    found = report["repositories"]
+    state = found.pop("state")
+    check(found == {"count": 1, "revisions": 1, "files": 2, "missing": 0}, f"found: {found}")
+    blob = work / "hub" / "blobs" / digest[:2] / digest
+    data = blob.read_bytes()
+    blob.chmod(0o644)
+    blob.write_bytes(data[:-1] + b"x")
+    check("blobs/" in verify(code=5)["faults"][0]["place"], "other bytes are a fault")
+    blob.unlink()
+    again = verify()["repositories"]
+    check(again["missing"] == 1 and again["state"] == state, f"a missing file is counted: {again}")
+
+
 def test():
     large = bytes(range(256)) * 4096
     with workdir("hf") as work:
@@ -108,8 +127,7 @@ def test():
         download(wire, oid, digest, large)
         hub.interrupt()
         hub.wait(20)
-        check(run_json("verify", "--data", work / "hub", "--dir", work / "audit")["verified"],
-              "the log is verified")
+        audit(work, digest)
 
 
 main(test)

@@ -167,6 +167,24 @@ TEST_F(ReposTest, ADeletedRepositoryIsGone) {
   EXPECT_EQ(repos.owners.at(log.id("alice")).repos, 1u);
 }
 
+TEST_F(ReposTest, OneStateHasOneHash) {
+  const Digest empty = repos_hash(repos);
+  grant("alice", "t", "alice");
+  make("t", "alice/x");
+  const Digest made = repos_hash(repos);
+  EXPECT_NE(made, empty);
+  EXPECT_NE(make("t", "alice/x"), "");
+  EXPECT_EQ(repos_hash(repos), made);
+  revise("t", "alice/x");
+  const RecordId first = log.last;
+  const Digest revised = repos_hash(repos);
+  EXPECT_NE(revised, made);
+  ref("t", RefKind::tag, "v1", std::nullopt, first);
+  EXPECT_NE(repos_hash(repos), revised);
+  ref("t", RefKind::tag, "v1", first, std::nullopt);
+  EXPECT_EQ(repos_hash(repos), revised);
+}
+
 TEST_F(ReposTest, NamesOfRefsAreNoCommits) {
   for (const char* good : {"v1", "v1.0-rc", "feature/x_y", "main"}) {
     EXPECT_TRUE(is_ref_name(good)) << good;
