@@ -109,6 +109,9 @@ struct Dashboard::State {
   Result<Json> view(const std::vector<std::string_view>& parts, const HttpRequest& request);
   Result<Json> run_views(const std::vector<std::string_view>& parts, const HttpRequest& request);
   Result<Json> record(std::string_view name);
+  Result<Unverified> entry(std::uint64_t index);
+  // Of one round; none: of some rounds, to compare.
+  Result<Json> samples(std::string_view name, std::optional<std::int64_t> round);
   HttpResponse view_answer(const HttpRequest& request);
   HttpResponse page(const std::vector<std::string_view>& parts, const HttpRequest& request);
   HttpResponse events(const HttpRequest& request);
@@ -136,6 +139,12 @@ Result<Json> Dashboard::State::run_views(const std::vector<std::string_view>& pa
                                          const HttpRequest& request) {
   const std::string_view name = parts[1];
   const std::string_view what = parts.size() > 2 ? parts[2] : "";
+  if (parts.size() == 3 && what == "samples") return samples(name, std::nullopt);
+  if (parts.size() == 4 && what == "samples") {
+    const auto number = parse_decimal(parts[3]);
+    if (!number) return invalid("a round is a whole number");
+    return samples(name, static_cast<std::int64_t>(*number));
+  }
   return folder.read([&](const Folded& folded) -> Result<Json> {
     if (parts.size() == 2) return run_view(folded, name);
     if (parts.size() == 3 && what == "members") {
@@ -170,12 +179,37 @@ Result<Json> Dashboard::State::record(std::string_view name) {
   if (!index || *index >= folded_size()) {
     return fail(ErrorCode::not_found, "no such record is on this log");
   }
-  auto entries = sequencer.entries(*index, 1);
-  if (!entries) return entries.error();
-  if (entries->empty()) return fail(ErrorCode::not_found, "no such record is on this log");
-  auto record = parse_envelope(entries->front());
+  auto record = entry(*index);
   if (!record) return record.error();
   return folder.read([&](const Folded& folded) { return record_view(folded, *index, *record); });
+}
+
+Result<Unverified> Dashboard::State::entry(std::uint64_t index) {
+  auto entries = sequencer.entries(index, 1);
+  if (!entries) return entries.error();
+  if (entries->empty()) return fail(ErrorCode::not_found, "no such record is on this log");
+  return parse_envelope(entries->front());
+}
+
+Result<Json> Dashboard::State::samples(std::string_view name, std::optional<std::int64_t> round) {
+  const auto all = folder.read([&](const Folded& folded) { return samples_of(folded, name); });
+  if (!all) return all.error();
+  std::vector<SampleNote> chosen = samples_to_compare(*all);
+  if (round) {
+    const auto at = std::ranges::find(*all, *round, &SampleNote::round);
+    if (at == all->end()) return fail(ErrorCode::not_found, "that round has no sample");
+    chosen.assign(1, *at);
+  }
+  JsonArray rows;
+  for (const SampleNote& note : chosen) {
+    const auto record = entry(note.place.index);
+    if (!record) return record.error();
+    auto row = sample_json(note, *record);
+    if (!row) return row.error();
+    rows.push_back(*std::move(row));
+  }
+  return folder.read(
+      [&](const Folded& folded) { return samples_view(folded, name, *all, std::move(rows)); });
 }
 
 Json Dashboard::State::reading() const {
@@ -238,9 +272,12 @@ HttpResponse Dashboard::State::page(const std::vector<std::string_view>& parts,
     body = "<h1>Not here</h1>\n<p>" + escape_html(json.error().message) + "</p>\n";
   } else if (parts.empty()) {
     body = map_body(*json, facts);
+  } else if (parts[0] == "runs" && parts.size() >= 3 && parts[2] == "samples") {
+    body = samples_body(*json);
   } else if (parts[0] == "runs" && parts.size() == 2) {
     title = std::string(parts[1]) + " · Harambee";
     body = run_body(*json, facts);
+    if (auto written = samples(parts[1], std::nullopt)) body += samples_body(*written);
   } else {
     body = detail_body(*json);
   }

@@ -60,6 +60,12 @@ void note_closed(Folded& folded, const fold::RunState& run) {
   folded.weights.emplace(round.weights, Parent{run.id, round.number + 1});
 }
 
+void note_sample(RunNotes& notes, const SampleNote& note) {
+  const auto at = std::ranges::lower_bound(notes.samples, note.round, {}, &SampleNote::round);
+  if (at != notes.samples.end() && at->round == note.round) return;
+  notes.samples.insert(at, note);
+}
+
 void note_run_record(Folded& folded, const RecordId& id, const Stage& before) {
   const fold::RunState& run = *folded.state.run(id);
   if (before.phase == fold::Phase::waiting_start && run.phase != fold::Phase::waiting_start) {
@@ -107,6 +113,10 @@ fold::Outcome fold_entry(Folded& folded, const Record& record) {
         fold::apply(folded.repos, {folded.size() - 1, record.id()}, folded.state.now_ms(), payload);
   }
   if (run) note_run_record(folded, *payload.run, before);
+  if (run && payload.kind == "sample" && outcome.effect == fold::Effect::applied) {
+    note_sample(folded.runs[*payload.run],
+                {*payload.round, {folded.size() - 1, record.id()}, payload.author});
+  }
   if (payload.kind == "run" && folded.state.run(record.id())) note_opened(folded, record.id());
   remember(folded, record, outcome.reason);
   return outcome;

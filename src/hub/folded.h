@@ -42,6 +42,13 @@ struct RoundSums {
   std::int64_t bytes_down = 0;  // of the updates that every follower fetches, likewise
 };
 
+// A text that the model wrote at a round: where it is on the log.
+struct SampleNote {
+  std::int64_t round = 0;
+  fold::Place place;
+  KeyId author;
+};
+
 struct RunNotes {
   std::uint64_t changed_size = 0;  // log size after the last record that changed it
   std::int64_t opened_ms = 0;      // log time of the run record
@@ -53,6 +60,7 @@ struct RunNotes {
   std::optional<std::int64_t> loss_best;     // the smallest of all rounds
   std::optional<std::int64_t> loss_last;     // of the newest round that was scored
   std::map<KeyId, std::int64_t> bytes_sent;  // contributions' blobs by author, closed rounds
+  std::vector<SampleNote> samples;           // the first of each round, by round
 };
 
 inline constexpr std::size_t kActivityKept = 256;

@@ -1,7 +1,9 @@
 #include "hub/page.h"
 
 #include "base/decimal.h"
+#include "base/encoding.h"
 #include "fold/credit.h"
+#include "hub/sample_text.h"
 #include "hub/web_assets.h"
 
 namespace harambee::hub {
@@ -184,6 +186,28 @@ std::string run_body(const Json& view, const PageFacts& facts) {
       "<h2>Contributors</h2>\n<table><thead><tr><th>key</th><th>state</th><th>accepted</th>"
       "<th>rejected</th><th>credits</th><th>reason</th></tr></thead><tbody>\n" +
       member_rows(view) + "</tbody></table>\n" + taken_at(view);
+  return out;
+}
+
+std::string samples_body(const Json& view) {
+  const JsonArray& rows = rows_at(view, "samples");
+  if (rows.empty()) return "";
+  std::string out = "<h2>What it writes</h2>\n";
+  for (const Json& sample : rows) {
+    const std::string round = text_at(sample, "round");
+    out += "<h3>After " + round + (round == "1" ? " round" : " rounds") + "</h3>\n";
+    for (const Json& one : rows_at(sample, "texts")) {
+      const auto prompt = from_base64(text_at(one, "prompt"));
+      const auto said = from_base64(text_at(one, "text"));
+      if (!prompt || !said) continue;
+      out += "<pre><b>" + escape_html(readable(*prompt)) + "</b>" + escape_html(readable(*said)) +
+             "</pre>\n";
+    }
+    out += "<p class=\"at\">Temperature " + escape_html(text_at(sample, "temperature")) +
+           ", the run's own seed; " +
+           link("/records/" + text_at(sample, "id"), "entry " + text_at(sample, "index")) +
+           "</p>\n";
+  }
   return out;
 }
 

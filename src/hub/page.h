@@ -28,6 +28,7 @@ struct PageFacts {
 // Bodies, from the views of the same names.
 [[nodiscard]] std::string map_body(const Json& view, const PageFacts& facts);
 [[nodiscard]] std::string run_body(const Json& view, const PageFacts& facts);
+[[nodiscard]] std::string samples_body(const Json& view);
 // Of any view with a member "explanation"; and of a peer, whose runs it lists.
 [[nodiscard]] std::string detail_body(const Json& view);
 // The style sheet of pages without the bundle.

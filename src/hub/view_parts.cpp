@@ -1,5 +1,6 @@
 #include "hub/view_parts.h"
 
+#include "fold/votes.h"
 #include "hub/views.h"
 
 namespace harambee::hub {
@@ -33,12 +34,14 @@ Json contribution_json(const fold::ClosedContribution& one, std::int64_t round) 
   return JsonObject{
       {"accepted", one.accepted},
       {"author", one.author.hex()},
-      {"domain", one.domain},
-      {"domain_gains_nanos", JsonArray(one.domain_gains.begin(), one.domain_gains.end())},
       {"bytes", one.delta.size},
       {"credit_micros", one.credit.micros()},
       {"delta", one.delta.digest.hex()},
+      {"domain", one.domain},
+      {"domain_gains_nanos", JsonArray(one.domain_gains.begin(), one.domain_gains.end())},
+      {"forfeited_micros", one.forfeited.micros()},
       {"gain_nanos", number_or_null(one.gain_nanos)},
+      {"group", one.group},
       {"id", one.place.id.hex()},
       {"index", one.place.index},
       {"loss_first_nanos", one.loss_first_nanos},
@@ -46,7 +49,9 @@ Json contribution_json(const fold::ClosedContribution& one, std::int64_t round) 
       {"own_nanos", number_or_null(one.own_nanos)},
       {"reason", one.reason},
       {"round", round},
-      {"tokens", one.tokens}};
+      {"tokens", one.tokens},
+      {"vote_millis", static_cast<std::int64_t>(one.standing) * 1000 /
+                          static_cast<std::int64_t>(fold::kFullVote)}};
 }
 
 Json activity_json(const Folded& folded, const Activity& activity) {

@@ -21,6 +21,9 @@ namespace harambee::hub {
 [[nodiscard]] Json contribution_json(const fold::ClosedContribution& one, std::int64_t round);
 [[nodiscard]] Json activity_json(const Folded& folded, const Activity& activity);
 [[nodiscard]] Json refusals_json(const fold::RunState& run);  // the newest 20, newest first
+// The newest audits, newest first, and how many there are and were of each outcome.
+[[nodiscard]] Json audits_json(const fold::RunState& run);
+[[nodiscard]] Json liars_json(const fold::RunState& run);  // officials whose word counts no more
 // With at most kReasonsShownMax reasons, the newest, and how many there are.
 [[nodiscard]] Json explanation_json(fold::Explanation explanation);
 // {"from","rows","total"}

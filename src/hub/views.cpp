@@ -69,6 +69,12 @@ Json open_json(const fold::RunState& run) {
     if (run.expects(*run.member(key)) && !run.contribution_of(key)) awaited.push_back(key.hex());
   }
   open.object()->emplace("awaited", std::move(awaited));
+  const auto drawn = [](const std::vector<KeyId>& keys) {
+    return keys.empty() ? Json(nullptr) : Json(keys.size());
+  };
+  open.object()->emplace("cohort", drawn(run.round.cohort));
+  open.object()->emplace("committee", drawn(run.round.committee));
+  open.object()->emplace("scorers", run.scorers().size());
   open.object()->emplace("deadline_ms", number_or_null(run.deadline_ms()));
   open.object()->emplace("number", run.round.number);
   open.object()->emplace("phase_ms", run.round.phase_ms);
@@ -204,6 +210,7 @@ Result<Json> run_view(const Folded& folded, std::string_view name) {
   view.insert_or_assign("members", members_page(folded, run, first));
   view.emplace("activity", run_activity(folded, run.id));
   view.emplace("at", at_view(folded));
+  view.emplace("audits", audits_json(run));
   view.emplace("bytes_down", sums.bytes_down);
   view.emplace("bytes_up", sums.bytes_up);
   view.emplace("checkpoint", run.checkpoint ? Json(JsonObject{{"blob", blob_json(*run.checkpoint)},
@@ -211,6 +218,8 @@ Result<Json> run_view(const Folded& folded, std::string_view name) {
                                             : Json(nullptr));
   view.insert_or_assign("data", blob_json(run.data));
   view.emplace("excluded", excluded_json(run));
+  view.emplace("forfeited_micros", run.forfeited.micros());
+  view.emplace("liars", liars_json(run));
   view.emplace("officials", officials_json(run));
   view.emplace("open", open_json(run));
   view.emplace("recipe", fold::to_json(run.recipe));

@@ -6,7 +6,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/encoding.h"
 #include "fold/log_builder.h"
+#include "fold/sample.h"
+#include "hub/sample_text.h"
 #include "hub/view_parts.h"
 #include "hub/views.h"
 #include "log/checkpoint.h"
@@ -20,6 +23,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
+
+View view_of(std::string_view text) { return harambee::view(text); }
 
 // A published log made of given entries.
 class GivenLog : public Sequencer {
@@ -234,6 +239,11 @@ TEST_F(DashboardTest, ARunShowsItsRoundsMembersAndReasons) {
   EXPECT_EQ(run["open"]["number"], 1);
   EXPECT_EQ(run["open"]["contributions"][0]["author"], built.id("ada").hex());
   EXPECT_EQ(run["open"]["awaited"].size(), 2);
+  EXPECT_EQ(run["open"]["scorers"], 1);
+  EXPECT_TRUE(run["open"]["committee"].is_null()) << "nobody was drawn: all score";
+  EXPECT_EQ(run["audits"]["total"], 0);
+  EXPECT_TRUE(run["liars"].empty());
+  EXPECT_EQ(run["rejected"][0]["vote_millis"], 0) << "only accepted work has a vote";
   EXPECT_EQ(run["bytes_up"], 1200);
   EXPECT_EQ(run["bytes_down"], 900);
   EXPECT_EQ(run["recipe"]["rounds"], 80);
@@ -390,6 +400,79 @@ TEST_F(DashboardTest, PagesAreReadableWithoutScripts) {
   const std::string policy = header(get("/", "text/html"), "Content-Security-Policy");
   EXPECT_THAT(policy, HasSubstr("default-src 'none'"));
   EXPECT_THAT(policy, Not(HasSubstr("unsafe")));
+}
+
+TEST_F(DashboardTest, TextsOfPastRoundsStandSideBySide) {
+  begin_with_three();
+  EXPECT_THAT(page("/runs/first"), Not(HasSubstr("What it writes")));
+  const auto say = [&](const std::string& who, Bytes text) {
+    fold::Sample act;
+    act.run = run().id;
+    act.round = static_cast<std::int64_t>(run().history.size());
+    act.weights = run().weights;
+    act.numeric_class = "exact-1";
+    act.seed = fold::sample_seed(run().id);
+    act.bytes = static_cast<std::int64_t>(text.size());
+    act.texts = {{to_bytes("<b>"), std::move(text)}};
+    return built.say(who, write(act)).effect;
+  };
+  ASSERT_EQ(say("coordinator", to_bytes("</pre><script>\x1b")), fold::Effect::applied);
+  ASSERT_EQ(say("validator", to_bytes("the second of a round")), fold::Effect::applied);
+  ASSERT_EQ(say("eve", to_bytes("a stranger's")), fold::Effect::inert);
+  for (int round = 1; round <= 4; ++round) {
+    play_round(3'000'000'000);
+    ASSERT_EQ(say("validator", to_bytes("round " + std::to_string(round))), fold::Effect::applied);
+  }
+  publish();
+
+  const json all = view("/view/runs/first/samples");
+  EXPECT_EQ(all["rounds"], json({0, 1, 2, 3, 4}));
+  EXPECT_EQ(all["samples"]["total"], 5);
+  std::vector<int> rounds;
+  for (const json& row : all["samples"]["rows"]) rounds.push_back(row["round"]);
+  EXPECT_THAT(rounds, testing::ElementsAre(0, 2, 4));
+  EXPECT_EQ(all["samples"]["rows"][0]["author"], built.id("coordinator").hex());
+  const json one = view("/view/runs/first/samples/3");
+  ASSERT_EQ(one["samples"]["rows"].size(), 1u);
+  EXPECT_EQ(one["samples"]["rows"][0]["texts"][0]["text"], base64(view_of("round 3")));
+  EXPECT_EQ(get("/view/runs/first/samples/9").status, 404);
+  EXPECT_EQ(get("/view/runs/first/samples/x").status, 400);
+  EXPECT_EQ(get("/view/runs/none/samples").status, 404);
+
+  const std::string text = page("/runs/first");
+  EXPECT_THAT(text, HasSubstr("<h2>What it writes</h2>"));
+  EXPECT_THAT(text, HasSubstr("<b>&lt;b&gt;</b>&lt;/pre&gt;&lt;script&gt;\xe2\x90\x9b</pre>"));
+  EXPECT_THAT(text, HasSubstr("round 4"));
+}
+
+TEST(SampleText, IsReadableWhateverTheModelWrote) {
+  const auto shown = [](std::string_view bytes) { return readable(view_of(bytes)); };
+  EXPECT_EQ(shown("a\n\t\xc3\xb1 \xe6\xbc\xa2 \xf0\x9f\x99\x82"),
+            "a\n\t\xc3\xb1 \xe6\xbc\xa2 \xf0\x9f\x99\x82");
+  EXPECT_EQ(shown(std::string_view("\0\x1b\r\x7f", 4)),
+            "\xe2\x90\x80\xe2\x90\x9b\xe2\x90\x8d\xe2\x90\xa1");
+  const std::string bad = "\xef\xbf\xbd";
+  EXPECT_EQ(shown("a\xe2\x80\xae"
+                  "b"),
+            "a" + bad + "b");  // turns what follows
+  EXPECT_EQ(shown("\xff"
+                  "a\xc0\x80"),
+            bad + "a" + bad + bad);                             // no text, too long a form
+  EXPECT_EQ(shown("\xed\xa0\x80"), bad + bad + bad);            // half of a pair
+  EXPECT_EQ(shown("\xf4\x90\x80\x80"), bad + bad + bad + bad);  // beyond Unicode
+  EXPECT_EQ(shown("\xe6\xbc"), bad + bad);                      // cut off
+}
+
+TEST(SampleText, PiecesEndWithWholeCharacters) {
+  const auto whole = [](std::string_view bytes) { return whole_characters(view_of(bytes)); };
+  EXPECT_EQ(whole(""), 0u);
+  EXPECT_EQ(whole("abc"), 3u);
+  EXPECT_EQ(whole("ab\xc3"), 2u);
+  EXPECT_EQ(whole("ab\xc3\xb1"), 4u);
+  EXPECT_EQ(whole("\xf0\x9f\x99"), 0u);
+  EXPECT_EQ(whole("\xf0\x9f\x99\x82"), 4u);
+  EXPECT_EQ(whole("a\xff"), 2u) << "never becomes a character";
+  EXPECT_EQ(whole("\x80\x80\x80\x80"), 4u);
 }
 
 TEST_F(DashboardTest, ABadHostIsNotRepeated) {
