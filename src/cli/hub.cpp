@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/endpoint.h"
 #include "cli/setup.h"
 #include "cli/verbs.h"
 #include "format/model.h"
@@ -13,29 +13,6 @@
 
 namespace harambee::cli {
 namespace {
-
-struct Endpoint {
-  std::string address;
-  std::uint16_t port = 0;
-};
-
-// "127.0.0.1:8080", "[::1]:8080", ":8080" (every address of this machine).
-std::optional<Endpoint> parse_endpoint(const std::string& text) {
-  std::size_t colon = text.rfind(':');
-  if (colon == std::string::npos) return std::nullopt;
-  Endpoint endpoint;
-  endpoint.address = text.substr(0, colon);
-  if (endpoint.address.size() > 1 && endpoint.address.front() == '[') {
-    endpoint.address = endpoint.address.substr(1, endpoint.address.size() - 2);
-  }
-  if (endpoint.address.empty()) endpoint.address = "0.0.0.0";
-  if (endpoint.address == "localhost") endpoint.address = "127.0.0.1";
-  const char* first = text.data() + colon + 1;
-  const char* last = text.data() + text.size();
-  auto [end, error] = std::from_chars(first, last, endpoint.port);
-  if (error != std::errc() || end != last || first == last) return std::nullopt;
-  return endpoint;
-}
 
 // The weights of any round, from the hub's own blobs.
 Result<Bytes> make_weights(const std::string& data, const fold::RunState& run, std::int64_t round) {
@@ -64,6 +41,14 @@ Exit hub(const HubVerbOptions& options, Ui& ui) {
   service.origin = options.origin;
   service.tick_ms = options.tick_ms;
   service.owner_bytes_max = static_cast<std::uint64_t>(options.upload_gb) << 30;
+  if (!options.completions.empty()) {
+    Result<std::string> completions = node::parse_hub_address(options.completions);
+    if (!completions) {
+      return ui.fail(kUsage, "--completions: " + completions.error().message,
+                     {"", "for example --completions http://127.0.0.1:8081"});
+    }
+    service.completions = *std::move(completions);
+  }
   service.pace = {options.writes_per_minute, options.behind_proxy};
   service.make_weights = [&options](const fold::RunState& run, std::int64_t round) {
     return make_weights(options.data, run, round);

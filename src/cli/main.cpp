@@ -60,6 +60,7 @@ struct AllOptions {
   VerifyVerbOptions verify;
   PullOptions pull;
   GenerateOptions generate;
+  ServeOptions serve;
   ConformanceOptions conformance;
   DemoOptions demo;
   DoctorOptions doctor;
@@ -183,6 +184,9 @@ void wire_hub(CLI::App& app, AllOptions& all, Chosen& chosen) {
       ->check(CLI::Range(0, 60'000));
   verb->add_flag("--behind-proxy", all.hub.behind_proxy,
                  "Requests come from a proxy of yours: X-Forwarded-For says for whom");
+  verb->add_option("--completions", all.hub.completions,
+                   "http://host:port of a server of the model (harambee serve, llama-server), "
+                   "which the dashboard lets people try");
   add_json(verb, all.hub.json);
   choose(verb, chosen, all.hub, all.hub.json, hub);
 }
@@ -339,6 +343,14 @@ void wire_model(CLI::App& app, AllOptions& all, Chosen& chosen) {
   add_trainer(say, o.common);
   add_json(say, o.common.json);
   choose(say, chosen, o, o.common.json, generate);
+
+  CLI::App* server = app.add_subcommand("serve", "Serve a model over OpenAI's API");
+  server->add_option("DIR", all.serve.model, "A directory that `pull` wrote")->required();
+  server->add_option("--listen", all.serve.listen, "ADDRESS:PORT (default: 127.0.0.1:8081)");
+  server->add_option("--name", all.serve.name, "Name of the model (default: the directory's)");
+  add_trainer(server, all.serve.common);
+  add_json(server, all.serve.common.json);
+  choose(server, chosen, all.serve, all.serve.common.json, serve_model);
 }
 
 void wire_rest(CLI::App& app, AllOptions& all, Chosen& chosen) {

@@ -49,6 +49,7 @@ struct HubVerbOptions {
   std::int64_t upload_gb = 64;           // that one owner of tokens may keep; 0: none
   std::int64_t writes_per_minute = 600;  // from one address; 0: no limit
   bool behind_proxy = false;
+  std::string completions;  // a server of the model, for the dashboard; empty: none
   bool json = false;
 };
 [[nodiscard]] Exit hub(const HubVerbOptions& options, Ui& ui);
@@ -129,6 +130,14 @@ struct GenerateOptions {
   std::string temperature = "0.8";
   std::string seed;  // 64 hex digits; empty: from the system's random source
 };
+struct ServeOptions {
+  Common common;
+  std::string model;
+  std::string listen = "127.0.0.1:8081";
+  std::string name;  // of the model; empty: the directory's
+};
+[[nodiscard]] Exit serve_model(const ServeOptions& options, Ui& ui);
+
 [[nodiscard]] Exit generate(const GenerateOptions& options, Ui& ui);
 
 struct ConformanceOptions {

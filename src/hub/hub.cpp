@@ -87,6 +87,9 @@ class Hub : public HttpHandler {
           std::make_unique<HuggingFace>(options_.hugging_face, *options_.folder, sequencer, order,
                                         blobs_, blobs, std::string(origin()), wake);
     }
+    if (options_.try_model.wire && options_.try_model.clock) {
+      try_model_ = std::make_unique<TryModel>(options_.try_model, wake);
+    }
     if (options_.folder) {
       dashboard_ = std::make_unique<Dashboard>(*options_.folder, sequencer, order, options_.vkey);
     }
@@ -100,6 +103,9 @@ class Hub : public HttpHandler {
     if (hugging_face_) {
       if (auto theirs = hugging_face_->routes().plan(head)) return *std::move(theirs);
     }
+    if (try_model_) {
+      if (auto theirs = try_model_->plan(head)) return *std::move(theirs);
+    }
     if (head.method == "PUT") {
       if (const auto name = after(path, "/blobs/")) return blobs_.plan_put(*name, head);
     }
@@ -112,6 +118,11 @@ class Hub : public HttpHandler {
     const std::string_view path = request.path();
     if (hugging_face_) {
       if (auto answer = hugging_face_->routes().handle(request)) return *std::move(answer);
+    }
+    if (try_model_) {
+      if (auto answer = try_model_->handle(request)) return *std::move(answer);
+    } else if (path == "/view/try") {
+      return nothing_to_try();
     }
     if (request.method == "POST") return post(path, request);
     if (request.method == "GET" || request.method == "HEAD") return get(path, request);
@@ -272,6 +283,7 @@ class Hub : public HttpHandler {
   Pace pace_;
   BlobRoutes blobs_;
   std::unique_ptr<HuggingFace> hugging_face_;  // none without a folder
+  std::unique_ptr<TryModel> try_model_;        // none without a server of a model
   std::unique_ptr<Dashboard> dashboard_;       // none without a folder
 };
 

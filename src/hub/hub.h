@@ -13,6 +13,7 @@
 #include "hub/pace.h"
 #include "hub/sequencer.h"
 #include "hub/shelf.h"
+#include "hub/try_model.h"
 #include "port/clock.h"
 
 namespace harambee::hub {
@@ -26,6 +27,7 @@ struct HubOptions {
   LogFolder* folder = nullptr;  // borrowed; without one there are no views of the log
   PaceRules pace;               // needs the clock
   Clock* clock = nullptr;       // borrowed
+  TryModelOptions try_model;    // not there without a wire and a clock
   // The Hugging Face API; not there without the folder, a shelf for weights, and a clock.
   HuggingFaceOptions hugging_face;
 };

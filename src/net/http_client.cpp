@@ -21,6 +21,10 @@ struct Exchange {
   WireResponse response;
   std::uint64_t bytes_max = 0;
   bool too_large = false;
+  std::uint64_t bytes = 0;  // of the body so far
+  const std::function<bool(int, View)>* on_part = nullptr;
+  CURL* handle = nullptr;
+  bool left = false;
   const std::atomic<bool>* cancel = nullptr;
   std::atomic<std::uint64_t>* sent = nullptr;
   std::atomic<std::uint64_t>* received = nullptr;
@@ -51,9 +55,17 @@ std::size_t on_header(char* data, std::size_t, std::size_t count, void* user) {
 std::size_t on_body(char* data, std::size_t, std::size_t count, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
   auto& body = exchange.response.body;
-  if (body.size() + count > exchange.bytes_max) {
+  exchange.bytes += count;
+  if (exchange.bytes > exchange.bytes_max) {
     exchange.too_large = true;
     return 0;
+  }
+  if (*exchange.on_part) {
+    long status = 0;
+    curl_easy_getinfo(exchange.handle, CURLINFO_RESPONSE_CODE, &status);
+    const View part(reinterpret_cast<const std::uint8_t*>(data), count);
+    exchange.left = !(*exchange.on_part)(static_cast<int>(status), part);
+    return exchange.left ? 0 : count;
   }
   body.insert(body.end(), data, data + count);
   return count;
@@ -79,6 +91,7 @@ Error explain(CURLcode code, const Exchange& exchange, const std::string& url, c
                 url + " answered more than " + std::to_string(exchange.bytes_max) + " bytes");
   }
   const std::string reason = url + ": " + (*detail != '\0' ? detail : curl_easy_strerror(code));
+  if (exchange.left) return fail(ErrorCode::cancelled, url + ": nobody waits any more");
   switch (code) {
     case CURLE_ABORTED_BY_CALLBACK:
       return fail(ErrorCode::cancelled, url + ": stopped");
@@ -175,6 +188,8 @@ Result<WireResponse> CurlWire::exchange(const WireRequest& request) {
 
   Exchange exchange;
   exchange.bytes_max = request.response_bytes_max;
+  exchange.on_part = &request.on_part;
+  exchange.handle = handle;
   exchange.cancel = state_->options.cancel;
   exchange.sent = &state_->sent;
   exchange.received = &state_->received;

@@ -12,6 +12,7 @@
 #include "hub/publication.h"
 #include "hub/sequencer.h"
 #include "log/checkpoint.h"
+#include "net/http_client.h"
 #include "net/http_server.h"
 #include "port/clock.h"
 #include "store/file.h"
@@ -149,6 +150,14 @@ Status run_hub(const HubServiceOptions& options, const std::atomic<bool>& stop,
   hub_options.hugging_face.make_weights = options.make_weights;
   hub_options.hugging_face.clock = &clock;
   hub_options.hugging_face.uploads.owner_bytes_max = options.owner_bytes_max;
+  CurlOptions curl;
+  curl.cancel = &stop;
+  CurlWire models(curl);
+  if (!options.completions.empty()) {
+    hub_options.try_model.wire = &models;
+    hub_options.try_model.url = options.completions;
+    hub_options.try_model.clock = &clock;
+  }
   hub_options.vkey = log::VerifierKey{*origin, log::NoteKeyType::ed25519, key->public_key()}.str();
   const auto handler = hub::make_hub(hub_options, **sequencer, **order, **shelf, **blobs, wake);
   HttpServerOptions listening;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@ struct WireRequest {
   View body;                                       // borrowed until exchange() returns
   std::int64_t timeout_ms = 30'000;                // whole exchange
   std::uint64_t response_bytes_max = 64ull << 20;  // more is an error, not a truncation
+  // Takes the answer's body while it comes, which is then empty in the response; from the thread of
+  // exchange(). False ends the exchange: cancelled. A wire without a network may give all at once.
+  std::function<bool(int status, View part)> on_part = {};
 };
 
 struct WireResponse {
