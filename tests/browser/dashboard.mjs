@@ -105,7 +105,7 @@ const text = (page, selector) => page.locator(selector).first().innerText();
 
 async function opening(page) {
   await page.goto(`${hub}/`);
-  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.locator('#content h1').waitFor();
   assert.match(await text(page, 'h1'), /train open models together/);
   const command = await text(page, '.join code');
   assert.equal(command, `harambee join ${hub}/runs/test`);
@@ -144,6 +144,62 @@ async function finished(page) {
   await axe(page, 'a run in the dark');
   await page.emulateMedia({ colorScheme: 'light' });
   step('the run finishes before our eyes; the page is accessible in light and dark');
+}
+
+async function samples(page) {
+  const section = page.locator('section[aria-labelledby=what-it-writes]');
+  await section.getByRole('article').nth(1).waitFor({ timeout: WAIT_MS });
+  const rounds = section.getByRole('combobox');
+  // The last weights' text comes after the run has ended, and without a reload.
+  await page.waitForFunction((last) => [...document.querySelectorAll('.sample select')]
+    .some((select) => select.value === last), String(await page.evaluate(
+      () => document.querySelector('.title progress').max)), { timeout: WAIT_MS });
+  const last = await rounds.last().inputValue();
+  await rounds.first().selectOption(last);
+  await page.waitForFunction(() => {
+    const texts = [...document.querySelectorAll('.sample')].map((one) => one.querySelector('pre').textContent);
+    return texts[0] === texts.at(-1);
+  }, null, { timeout: WAIT_MS });
+  await rounds.first().selectOption('0');
+  await page.waitForFunction(() => {
+    const texts = [...document.querySelectorAll('.sample')].map((one) => one.querySelector('pre').textContent);
+    return texts[0] !== texts.at(-1);
+  }, null, { timeout: WAIT_MS });
+  await section.scrollIntoViewIfNeeded();
+  await section.screenshot({ path: `${images}/samples.png`, animations: 'disabled' });
+  step('what the model wrote at past rounds stands side by side');
+}
+
+async function tryModel(page) {
+  const box = page.locator('section[aria-labelledby=try-the-model]');
+  await box.waitFor({ timeout: WAIT_MS });
+  await box.getByRole('textbox').fill('#include ');
+  await box.getByRole('button', { name: 'Let it write' }).click();
+  const said = box.getByRole('log');
+  await page.waitForFunction(() => {
+    const log = document.querySelector('.said');
+    return log?.getAttribute('aria-busy') === 'false' && log.textContent.length > '#include '.length + 100;
+  }, null, { timeout: WAIT_MS });
+  assert.match(await said.innerText(), /^#include /);
+  await axe(page, 'the model that was tried');
+  await box.screenshot({ path: `${images}/try.png`, animations: 'disabled' });
+  // Who stops an answer (here: one that never comes) can ask again.
+  await page.route('**/v1/completions', () => {});
+  await box.getByRole('button', { name: 'Let it write' }).click();
+  await box.getByRole('button', { name: 'Stop' }).click();
+  await box.getByRole('button', { name: 'Let it write', disabled: false }).waitFor({ timeout: WAIT_MS });
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  const answer = await fetch(`${hub}/v1/completions`, { method: 'POST',
+    body: JSON.stringify({ prompt: 'a', max_tokens: 8, seed: 1 }) });
+  const whole = await answer.json();
+  assert.equal(whole.usage.completion_tokens, 8);
+  const again = await fetch(`${hub}/v1/completions`, { method: 'POST',
+    body: JSON.stringify({ prompt: 'a', max_tokens: 8, seed: 1 }) });
+  assert.equal((await again.json()).choices[0].text, whole.choices[0].text, 'the same seed, another text');
+  assert.equal((await fetch(`${hub}/v1/chat/completions`, { method: 'POST',
+    body: JSON.stringify({ messages: [{ role: 'user', content: 'a' }] }) })).status, 404);
+  assert.equal((await fetch(`${hub}/v1/models`)).status, 404, 'only the two questions pass');
+  step('the model can be tried on the page, through the hub');
 }
 
 async function explanations(page) {
@@ -223,7 +279,7 @@ async function phone(browser) {
   await page.setViewportSize({ width: 390, height: 844 });
   for (const [path, name] of [['/', 'map'], ['/runs/test', 'run'], ['/verify', 'verify']]) {
     await page.goto(hub + path);
-    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.locator('#content h1').waitFor(); // the view's own, not "Loading…"
     await page.locator('.badge.ok').waitFor({ timeout: WAIT_MS });
     await noSidewaysScroll(page, `${path} on a phone`);
     await axe(page, `${path} on a phone`);
@@ -238,7 +294,9 @@ async function withoutScript() {
   assert.match(page, /<a href="\/runs\/test">/);
   assert.match(page, /harambee join http/);
   const run = await fetch(`${hub}/runs/test`, { headers: { Accept: 'text/html' } });
-  assert.match(await run.text(), /Contributors/);
+  const plain = await run.text();
+  assert.match(plain, /Contributors/);
+  assert.match(plain, /What it writes/);
   const policy = run.headers.get('content-security-policy');
   assert.match(policy, /default-src 'none'/);
   assert.doesNotMatch(policy, /unsafe/);
@@ -250,6 +308,7 @@ async function withoutScript() {
 async function pictures(page) {
   await page.setViewportSize({ width: 1180, height: 860 });
   await page.goto(`${hub}/`);
+  await page.locator('#content h1').waitFor();
   await page.locator('.badge.ok').waitFor();
   await shoot(page, 'map');
   await page.goto(`${hub}/runs/test`);
@@ -270,13 +329,15 @@ const context = await chromium.launchPersistentContext(profile, {
 });
 let failed = false;
 try {
-  context.setDefaultTimeout(60_000);
+  context.setDefaultTimeout(WAIT_MS);
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: hub });
   const page = await context.newPage();
   const trouble = listenForTrouble(page, hub);
   await opening(page);
   await liveUpdate(page);
   await finished(page);
+  await samples(page);
+  await tryModel(page);
   const record = await explanations(page);
   await verification(page);
   await phone(context);

@@ -13,14 +13,15 @@ import json
 import shutil
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
-from harness import (SKIPPED, Process, Swarm, check, main, small_recipe, some_text,  # noqa: E402
-                     wait_until, workdir)
+from harness import (SKIPPED, Process, Swarm, check, main, run_json, small_recipe,  # noqa: E402
+                     some_text, wait_until, workdir)
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
@@ -56,11 +57,31 @@ def fork_of(swarm, work):
     swarm.hub.kill()
     shutil.copytree(work / "hub", work / "fork")
     swarm.hub.start()
-    wait_until(lambda: len([e for e in swarm.hub.events if e["event"] == "started"]) == 2, 30,
+    wait_until(lambda: len([e for e in swarm.hub.events if e["event"] == "started"]) == 2, 120,
                "the hub to start again")
+    # While it reads its log its views are refused, and a browser calls that an error.
+    wait_until(lambda: there(f"{swarm.url}/view/map"), 120, "the hub to have read its log")
     fork = Process("fork", ["hub", "--data", work / "fork", "--listen", "127.0.0.1:0",
                             "--tick-ms", 10], swarm.logs).start()
-    return f"http://127.0.0.1:{fork.event('started', 30)['port']}"
+    url = f"http://127.0.0.1:{fork.event('started', 120)['port']}"
+    wait_until(lambda: there(f"{url}/view/map"), 120, "the other history to be read")
+    return url
+
+
+def there(url):
+    try:
+        ask(url)
+    except urllib.error.HTTPError:
+        return False
+    return True
+
+
+def serve_model(swarm, work):
+    """The first weights behind a server of ours; the hub is to know it when it starts again."""
+    run_json("pull", f"{swarm.run_url}@0", work / "model", "--dir", work / "reader")
+    server = Process("serve", ["serve", work / "model", "--name", "test", "--listen",
+                               "127.0.0.1:0", "--threads", 1], swarm.logs).start()
+    swarm.hub.arguments += ["--completions", server.event("started", 120)["url"]]
 
 
 def grow(url, size):
@@ -87,6 +108,7 @@ def test():
             if b"/assets/" not in page.read():
                 print("skipped: this hub was built without the dashboard")
                 sys.exit(SKIPPED)
+        serve_model(swarm, work)
         fork = fork_of(swarm, work)
         browser = subprocess.Popen(
             [node, str(ROOT / "tests/browser/dashboard.mjs"), swarm.url, fork, chromium,
@@ -102,7 +124,7 @@ def test():
                     print("grown", file=browser.stdin, flush=True)
                 else:
                     print(line, end="", flush=True)
-            check(browser.wait(30) == 0, "the browser's part failed; see above")
+            check(browser.wait(120) == 0, "the browser's part failed; see above")
         finally:
             browser.kill()
 

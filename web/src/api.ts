@@ -68,7 +68,9 @@ export interface Contribution {
   credit_micros: number;
   domain: string;
   domain_gains_nanos: number[];
+  forfeited_micros: number;
   gain_nanos: number | null;
+  group: number;
   id: string;
   index: number;
   loss_first_nanos: number;
@@ -77,15 +79,24 @@ export interface Contribution {
   reason: string;
   round: number;
   tokens: number;
+  vote_millis: number;
+}
+
+export interface Audit {
+  answers: number; asked: number; author: string; disputed: boolean; id: string; index: number;
+  reason: string; round: number; state: string;
 }
 
 export interface OpenRound {
   awaited: string[];
+  cohort: number | null;
+  committee: number | null;
   contributions: { author: string; id: string; index: number }[];
   deadline_ms: number | null;
   number: number;
   opened_ms: number;
   phase_ms: number;
+  scorers: number;
   scores: { id: string; index: number; loss_nanos: number; validator: string }[];
   waiting_for: number;
 }
@@ -105,11 +116,14 @@ export type Recipe = { [key: string]: string | number | boolean | Recipe };
 export interface RunView extends Omit<RunCard, 'members' | 'data' | 'spark_nanos'> {
   activity: Activity[];
   at: At;
+  audits: Page<Audit> & { convicted: number; open: number; passed: number };
   bytes_down: number;
   bytes_up: number;
   checkpoint: { blob: Blob; round: number } | null;
   data: Blob;
   excluded: { by: { id: string; index: number }; key: string; reason: string }[];
+  forfeited_micros: number;
+  liars: { by: { id: string; index: number }; key: string; reason: string }[];
   members: Page<Member>;
   officials: { credit_micros: number; key: string; role: string }[];
   open: OpenRound | null;
@@ -156,6 +170,22 @@ export interface MembersView { at: At; members: Page<Member> }
 export interface MemberView {
   at: At; explanation: Explanation; key: string; member: Member | null; name: string;
 }
+
+export interface Sample {
+  author: string;
+  class: string;
+  id: string;
+  index: number;
+  round: number;
+  seed: string;
+  temperature: string;
+  texts: { prompt: string; text: string }[]; // base64
+  weights: string;
+}
+
+export interface SamplesView { at: At; name: string; rounds: number[]; samples: Page<Sample> }
+
+export interface TryView { attached: boolean; chat: boolean; model: string }
 
 export interface PeerView {
   activity: Activity[];

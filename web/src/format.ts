@@ -16,6 +16,10 @@ export function credits(micros: number): string {
   });
 }
 
+export function percent(millis: number): string {
+  return `${(millis / 10).toLocaleString(undefined, { maximumFractionDigits: 1 })} %`;
+}
+
 export function count(n: number): string {
   return n.toLocaleString();
 }

@@ -1,5 +1,5 @@
 // What can be linked: a round, a peer in a run, a peer, and why things are as they are.
-import { useView, type MemberView, type PeerView, type RoundView } from '../api';
+import { useView, type Contribution, type MemberView, type PeerView, type RoundView } from '../api';
 import * as format from '../format';
 import { Card, Copy, Fact, Glyph, Key, Table, TakenAt, Time, Waiting, Why } from '../parts/small';
 import { Link } from '../router';
@@ -8,6 +8,19 @@ import { Standing } from './run';
 
 const explainCommand = (run: string, what: string): string =>
   `harambee explain ${location.origin}/runs/${run} ${what}`;
+
+// How much an accepted contribution could move the sum: newcomers less, and what is alike together.
+function Vote(props: { one: Contribution; all: Contribution[] }) {
+  const { one } = props;
+  if (!one.accepted) return <span class="n">–</span>;
+  const alike = props.all.filter((other) => other.accepted && other.group === one.group).length;
+  return (
+    <span class="n">{format.percent(one.vote_millis)}
+      {one.vote_millis < 1000 && <small>newcomer’s cap</small>}
+      {alike > 1 && <small>shared by {alike} that are alike</small>}
+    </span>
+  );
+}
 
 export function RoundPage(props: { run: string; round: string }) {
   const loaded = useView<RoundView>(`/view/runs/${props.run}/rounds/${props.round}`, props.run);
@@ -36,13 +49,15 @@ export function RoundPage(props: { run: string; round: string }) {
       </section>
       {view.contributions.length > 0 && (
         <Card title="Contributions">
-          <Table label="Contributions" head={['who', 'verdict', 'gain, nats', 'credits', 'tokens', 'size', 'record']}>
+          <Table label="Contributions" head={['who', 'verdict', 'gain, nats', 'vote', 'credits', 'tokens', 'size', 'record']}>
             {view.contributions.map((one) => (
               <tr>
                 <th scope="row"><Key id={one.author} run={view.name} /></th>
                 <td>{one.accepted ? <span class="good">accepted</span> : <span class="bad">{one.reason}</span>}</td>
                 <td class="n">{format.gain(one.gain_nanos)}{one.domain && <small> for {one.domain}</small>}</td>
-                <td class="n">{format.credits(one.credit_micros)}</td>
+                <td><Vote one={one} all={view.contributions} /></td>
+                <td class="n">{format.credits(one.credit_micros)}
+                  {one.forfeited_micros > 0 && <small>{format.credits(one.forfeited_micros)} taken back</small>}</td>
                 <td class="n">{format.compact(one.tokens)}</td>
                 <td class="n">{format.bytes(one.bytes)}</td>
                 <td><Link to={`/records/${one.id}`}>#{one.index}</Link></td>

@@ -3,6 +3,7 @@ import { useView, type Activity, type MapView, type RunCard } from '../api';
 import * as format from '../format';
 import { Lineage } from '../parts/lineage';
 import { Card, Chip, Copy, Fact, Key, Table, TakenAt, Time, Waiting } from '../parts/small';
+import { TryModel } from '../parts/try';
 import { Link } from '../router';
 
 export const joinCommand = (name: string): string => `harambee join ${location.origin}/runs/${name}`;
@@ -18,6 +19,10 @@ const DEEDS: Record<string, string> = {
   score: 'scored',
   close: 'closed',
   void: 'voided',
+  audit: 'trained again a contribution to',
+  reveal: 'revealed its states of',
+  dispute: 'disputed an audit of',
+  sample: 'let the model write after',
   dataset: 'published data',
 };
 
@@ -141,6 +146,7 @@ export function MapPage() {
           )}
         </Card>
       )}
+      <TryModel />
       <Card title="Just now"><Deeds list={view.activity.slice(0, 12)} /></Card>
       <TakenAt at={view.at} />
     </>

@@ -6,6 +6,8 @@ import * as format from '../format';
 import { LossChart } from '../parts/chart';
 import { Card, Chip, Copy, Fact, Glyph, Key, Table, TakenAt, Time, useNow, Waiting }
   from '../parts/small';
+import { Samples } from '../parts/samples';
+import { TryModel } from '../parts/try';
 import { Link } from '../router';
 import { Deeds, joinCommand, PhaseChip, Reached } from './map';
 
@@ -62,9 +64,9 @@ function Cohort(props: { open: OpenRound; run: string }) {
 }
 
 function OpenRoundCard(props: { view: RunView }) {
-  const { open, phase, name, officials } = props.view;
+  const { open, phase, name } = props.view;
   if (!open) return null;
-  const validators = officials.filter((one) => one.role === 'validator').length;
+  const drawn = open.committee !== null;
   const steps = ['commit', 'score', 'closing'] as const;
   return (
     <Card title={`Round ${open.number}, in progress`} id="open-round"
@@ -78,7 +80,8 @@ function OpenRoundCard(props: { view: RunView }) {
       </ol>
       <p>
         {open.contributions.length} committed{open.awaited.length > 0 && `, ${open.awaited.length} awaited`};{' '}
-        {open.scores.length} of {validators} {validators === 1 ? 'validator has' : 'validators have'} scored.
+        {open.scores.length} of {open.scorers} {drawn && 'drawn '}{open.scorers === 1 ? 'validator has' : 'validators have'} scored.
+        {open.cohort !== null && ` ${format.count(open.cohort)} of the members were drawn for this round.`}
       </p>
       {open.contributions.length + open.awaited.length > 0
         ? <Cohort open={open} run={name} />
@@ -183,6 +186,58 @@ function Rejected(props: { view: RunView }) {
   );
 }
 
+const AUDIT: Record<string, [string, string]> = {
+  reveal: ['live', 'states are awaited'],
+  audit: ['live', 'being trained again'],
+  passed: ['done', 'passed'],
+  lapsed: ['idle', 'nobody answered'],
+  withheld: ['warn', 'states withheld'],
+  accused: ['warn', 'accused'],
+  undecided: ['warn', 'undecided'],
+  cleared: ['done', 'cleared'],
+  convicted: ['bad', 'convicted'],
+};
+
+function AuditState(props: { name: string }) {
+  const [kind, words] = AUDIT[props.name] ?? ['idle', props.name];
+  return <Chip kind={kind}>{words}</Chip>;
+}
+
+function Audits(props: { view: RunView }) {
+  const { audits, liars, name } = props.view;
+  if (audits.total === 0 && liars.length === 0) return null;
+  return (
+    <Card title="Trained again, to check" id="audits"
+          aside={<span class="quiet">{format.count(audits.passed)} passed, {format.count(audits.convicted)} convicted,{' '}
+            {format.count(audits.open)} open of {format.count(audits.total)}</span>}>
+      {audits.total > 0 && (
+        <Table label="The newest audits" head={['contribution', 'by', 'round', 'outcome', 'answers', 'why']}>
+          {audits.rows.map((one) => (
+            <tr>
+              <th scope="row"><Link to={`/records/${one.id}`}>#{one.index}</Link></th>
+              <td><Key id={one.author} run={name} /></td>
+              <td class="n"><Link to={`/runs/${name}/rounds/${one.round}`}>{one.round}</Link></td>
+              <td><AuditState name={one.state} />{one.disputed && <small>disputed</small>}</td>
+              <td class="n">{one.answers} of {one.asked}</td>
+              <td>{one.reason}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {liars.length > 0 && (
+        <>
+          <h3>Whose word counts no more</h3>
+          <ul class="plainlist">
+            {liars.map((one) => (
+              <li><Key id={one.key} run={name} /> {one.reason} (<Link to={`/records/${one.by.id}`}>#{one.by.index}</Link>)</li>
+            ))}
+          </ul>
+        </>
+      )}
+    </Card>
+  );
+}
+
 function Rounds(props: { name: string }) {
   const [from, set] = useState(0);
   const loaded = useView<RoundsView>(`/view/runs/${props.name}/rounds?from=${from}&count=10`, props.name);
@@ -243,7 +298,9 @@ function Stats(props: { view: RunView }) {
       <Fact name="tokens accepted">{format.compact(view.tokens)}</Fact>
       <Fact name="sent up" note={`${format.bytes(perMember)} each`}>{format.bytes(view.bytes_up)}</Fact>
       <Fact name="fetched by each">{format.bytes(view.bytes_down)}</Fact>
-      <Fact name="credits given">{format.credits(view.distributed_micros)}</Fact>
+      <Fact name="credits given"
+            note={view.forfeited_micros > 0 ? `${format.credits(view.forfeited_micros)} taken back` : undefined}>
+        {format.credits(view.distributed_micros)}</Fact>
     </dl>
   );
 }
@@ -268,8 +325,11 @@ export function RunPage(props: { name: string }) {
       </section>
       <Card title="Held-out loss"><LossChart series={view.series} /></Card>
       <OpenRoundCard view={view} />
+      <Samples run={view.name} />
+      <TryModel name={view.name} />
       <Contributors view={view} />
       <Rejected view={view} />
+      <Audits view={view} />
       <Rounds name={view.name} />
       <Card title="Who runs it">
         <ul class="plainlist">
