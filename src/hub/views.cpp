@@ -269,6 +269,7 @@ Result<Json> round_view(const Folded& folded, std::string_view name, std::int64_
   return Json(JsonObject{{"at", at_view(folded)},
                          {"closed", std::move(closed)},
                          {"contributions", std::move(contributions)},
+                         {"domains", JsonArray(run.guarded().begin(), run.guarded().end())},
                          {"explanation", explanation_json(*std::move(explanation))},
                          {"name", run.name},
                          {"open", closed.is_null() ? open_json(run) : Json(nullptr)},

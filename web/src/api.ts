@@ -159,6 +159,7 @@ export interface RoundView {
   at: At;
   closed: ClosedRound | null;
   contributions: Contribution[];
+  domains: string[];
   explanation: Explanation;
   name: string;
   open: OpenRound | null;

@@ -54,7 +54,10 @@ export function RoundPage(props: { run: string; round: string }) {
               <tr>
                 <th scope="row"><Key id={one.author} run={view.name} /></th>
                 <td>{one.accepted ? <span class="good">accepted</span> : <span class="bad">{one.reason}</span>}</td>
-                <td class="n">{format.gain(one.gain_nanos)}{one.domain && <small> for {one.domain}</small>}</td>
+                <td class="n">{format.gain(one.gain_nanos)}
+                  {one.domain_gains_nanos.map((nanos, i) => (
+                    <small>{view.domains[i]}{view.domains[i] === one.domain && ' (its own)'}: {format.gain(nanos)}</small>
+                  ))}</td>
                 <td><Vote one={one} all={view.contributions} /></td>
                 <td class="n">{format.credits(one.credit_micros)}
                   {one.forfeited_micros > 0 && <small>{format.credits(one.forfeited_micros)} taken back</small>}</td>
