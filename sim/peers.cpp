@@ -41,6 +41,9 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
   if (peer.desk && !peer.desk->pending.empty()) {
     if (peer.desk->in_flight) return std::nullopt;
     const Desk& desk = *peer.desk;
+    if (desk.refused) {
+      return Resume{true, true, hub.state.next_seq(peer.id), hub.state.prev(peer.id)};
+    }
     const bool open = desk.pending_round == run->round.number;
     bool wanted = true;
     if (desk.pending_kind == "contribution") wanted = open && run->phase == fold::Phase::commit;
@@ -145,6 +148,7 @@ void World::on_answer(const Event& event) {
   peer.head = event.c;
   peer.epoch = heads_[event.c].epoch;
   if (const auto* resume = std::get_if<Resume>(&parcel)) {
+    if (resume->anew) return sign_anew(event.peer, *resume);
     if (resume->wanted) {
       report_.reached(Probe::resumed);
       return send_pending(event.peer);
@@ -170,7 +174,8 @@ void World::post(std::uint32_t index, Payload payload, std::uint64_t seq,
   Desk& desk = this->desk(peers_[index]);
   desk.pending_kind = payload.kind;
   desk.pending_round = payload.round.value_or(-1);
-  desk.pending = sign(keys_[index], std::move(payload), seq, prev);
+  desk.pending = sign(keys_[index], payload, seq, prev);
+  desk.draft = std::move(payload);
   desk.pending_id = parse_envelope(desk.pending)->id();
   if (may_crash(index)) return;
   send_pending(index);
@@ -186,6 +191,20 @@ void World::send_pending(std::uint32_t index) {
   send(event, desk.pending.size(), desk.pending);
   set_timer(index, kResendMs);
   static_cast<void>(may_crash(index));
+}
+
+// As node/publisher: the same draft for the next free place; with nothing new to say, later.
+void World::sign_anew(std::uint32_t index, const Resume& place) {
+  Desk& desk = *peers_[index].desk;
+  Bytes again = sign(keys_[index], desk.draft, place.seq, place.prev);
+  desk.refused = false;
+  if (again == desk.pending) {
+    desk.in_flight = true;
+    return set_timer(index, kAgainMs);
+  }
+  desk.pending = std::move(again);
+  desk.pending_id = parse_envelope(desk.pending)->id();
+  send_pending(index);
 }
 
 void World::on_receipt(const Event& event) {
@@ -204,6 +223,10 @@ void World::on_receipt(const Event& event) {
         "the hub refuses an honest record: " + std::to_string(no->status) + " " + no->reason);
     report_.reached(Probe::conflict);
     report_.log(who(event.peer), "the hub refuses its " + desk.pending_kind + ": " + no->reason);
+    desk.refused = true;
+    desk.in_flight = false;
+    ++peer.timer;
+    return poll(event.peer);
   } else {
     if (std::get<hub::Receipt>(verdict).id != desk.pending_id) return;  // of an earlier record
     // As node/publisher: a receipt counts when the log that this peer follows has the record.
@@ -268,7 +291,7 @@ void World::crash(std::uint32_t index, std::int64_t down_ms) {
     Desk& desk = *peer.desk;
     if (!desk.pending.empty()) report_.reached(Probe::crash_with_record);
     if (desk.close) report_.reached(Probe::coordinator_died);
-    desk.in_flight = desk.revealing = false;
+    desk.in_flight = desk.refused = desk.revealing = false;
     desk.score.reset();
     desk.close.reset();
     desk.gathered.clear();

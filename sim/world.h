@@ -45,9 +45,13 @@ struct Decision {
   std::optional<RecordId> prev;
   std::int64_t log_ms = 0;
 };
-// A record that was on its way when the process ended: still wanted, or to be dropped.
+// A record that was on its way when the process ended: still wanted, or to be dropped. Or one whose
+// place in its author's chain the hub did not take: the place that the log now gives.
 struct Resume {
   bool wanted = false;
+  bool anew = false;
+  std::uint64_t seq = 0;
+  std::optional<RecordId> prev;
 };
 struct Upload {
   BlobRef ref;
@@ -92,10 +96,12 @@ enum class Role : std::uint8_t { trainer, validator, coordinator };
 struct Desk {
   // durable: the record on its way, as node/publisher keeps it
   Bytes pending;
+  Payload draft;  // what it says
   std::string pending_kind;
   std::int64_t pending_round = -1;
   RecordId pending_id;
   bool in_flight = false;  // this process has sent it
+  bool refused = false;    // … and the hub did not take its place: to be signed anew
   // durable: a trainer's states under their digests, the newest and the one before it
   std::map<Digest, std::vector<float>> residuals;
   std::optional<Digest> optimizer;
@@ -259,6 +265,7 @@ class World {
   void post(std::uint32_t peer, Payload payload, std::uint64_t seq,
             const std::optional<RecordId>& prev);
   void send_pending(std::uint32_t peer);
+  void sign_anew(std::uint32_t peer, const Resume& place);
   void crash(std::uint32_t peer, std::int64_t down_ms);
   bool may_crash(std::uint32_t peer);
   void act(std::uint32_t peer, const Decision& decision);
