@@ -1,11 +1,31 @@
 // The canonical serialisation of a state. Complete: a member that is added to state.h is added
 // here, or two states that differ would hash alike (the test StateHash.SeesEveryMember).
+#include <initializer_list>
+#include <utility>
+
 #include "base/encoding.h"
 #include "fold/state.h"
 
 namespace harambee::fold {
 
 namespace {
+
+// A JSON object out of a list of its members, which are moved: initializer lists of JsonObject copy
+// them, again on every level, and a run of ten thousand members has two million values.
+class HashObject {
+ public:
+  struct Member {
+    const char* key;
+    mutable Json value;
+  };
+  HashObject(std::initializer_list<Member> members) {
+    for (const Member& member : members) object_.emplace(member.key, std::move(member.value));
+  }
+  operator Json() && { return std::move(object_); }
+
+ private:
+  JsonObject object_;
+};
 
 // Declared first: containers call these for their elements.
 Json json_of(const Digest& digest) { return digest.hex(); }
@@ -43,6 +63,7 @@ Json json_of(const std::optional<T>& value) {
 template <typename Sequence>
 Json list(const Sequence& sequence) {
   JsonArray items;
+  items.reserve(sequence.size());
   for (const auto& item : sequence) items.push_back(json_of(item));
   return items;
 }
@@ -50,30 +71,33 @@ Json list(const Sequence& sequence) {
 template <typename Value>
 Json map(const std::map<Digest, Value>& values) {
   JsonObject items;
-  for (const auto& [key, value] : values) items.emplace(key.hex(), json_of(value));
+  // In order: the keys' hex digits sort as the keys do.
+  for (const auto& [key, value] : values) {
+    items.emplace_hint(items.end(), key.hex(), json_of(value));
+  }
   return items;
 }
 
 Json json_of(const Place& place) { return JsonArray{Json(place.index), Json(place.id.hex())}; }
 
 Json json_of(const Refusal& refusal) {
-  return JsonObject{{"author", json_of(refusal.author)},
+  return HashObject{{"author", json_of(refusal.author)},
                     {"kind", refusal.kind},
                     {"place", json_of(refusal.place)},
                     {"reason", refusal.reason}};
 }
 
 Json json_of(const BlobRef& blob) {
-  return JsonObject{{"digest", json_of(blob.digest)}, {"size", blob.size}, {"type", blob.type}};
+  return HashObject{{"digest", json_of(blob.digest)}, {"size", blob.size}, {"type", blob.type}};
 }
 
 Json json_of(const Author& author) {
-  return JsonObject{
+  return HashObject{
       {"key", json_of(author.key)}, {"last", json_of(author.last)}, {"next_seq", author.next_seq}};
 }
 
 Json json_of(const Start& act) {
-  return JsonObject{{"checkpoint", json_of(act.checkpoint)},
+  return HashObject{{"checkpoint", json_of(act.checkpoint)},
                     {"loss_first", act.loss_first_nanos},
                     {"loss_last", act.loss_last_nanos},
                     {"run", json_of(act.run)},
@@ -83,7 +107,7 @@ Json json_of(const Start& act) {
 Json json_of(const StateStep& step) { return JsonArray{json_of(step.before), json_of(step.after)}; }
 
 Json json_of(const Contribution& act) {
-  return JsonObject{{"base", json_of(act.base)},
+  return HashObject{{"base", json_of(act.base)},
                     {"class", act.numeric_class},
                     {"delta", json_of(act.delta)},
                     {"domain", act.domain},
@@ -98,7 +122,7 @@ Json json_of(const Contribution& act) {
 }
 
 Json json_of(const ScoreEntry& entry) {
-  return JsonObject{{"domains", list(entry.domain_gains)},
+  return HashObject{{"domains", list(entry.domain_gains)},
                     {"exp", entry.norm_exponent},
                     {"gain", entry.gain_nanos},
                     {"group", entry.group},
@@ -108,13 +132,13 @@ Json json_of(const ScoreEntry& entry) {
 }
 
 Json json_of(const Score& act) {
-  return JsonObject{{"base", json_of(act.base)}, {"entries", list(act.entries)},
+  return HashObject{{"base", json_of(act.base)}, {"entries", list(act.entries)},
                     {"loss", act.loss_nanos},    {"round", act.round},
                     {"run", json_of(act.run)},   {"seed", json_of(act.seed)}};
 }
 
 Json json_of(const Member& member) {
-  return JsonObject{
+  return HashObject{
       {"accepted", member.accepted},
       {"class", member.numeric_class},
       {"credit", json_of(member.credit)},
@@ -143,20 +167,20 @@ Json json_of(const Member& member) {
 }
 
 Json json_of(const Committed& committed) {
-  return JsonObject{{"act", json_of(committed.act)},
+  return HashObject{{"act", json_of(committed.act)},
                     {"author", json_of(committed.author)},
                     {"links", committed.links},
                     {"place", json_of(committed.place)}};
 }
 
 Json json_of(const Scored& scored) {
-  return JsonObject{{"act", json_of(scored.act)},
+  return HashObject{{"act", json_of(scored.act)},
                     {"place", json_of(scored.place)},
                     {"validator", json_of(scored.validator)}};
 }
 
 Json json_of(const RoundState& round) {
-  return JsonObject{{"cohort", list(round.cohort)},
+  return HashObject{{"cohort", list(round.cohort)},
                     {"committee", list(round.committee)},
                     {"contributions", list(round.contributions)},
                     {"number", round.number},
@@ -170,7 +194,7 @@ Json json_of(const RoundState& round) {
 }
 
 Json json_of(const ClosedContribution& one) {
-  return JsonObject{{"accepted", one.accepted},
+  return HashObject{{"accepted", one.accepted},
                     {"author", json_of(one.author)},
                     {"credit", json_of(one.credit)},
                     {"class", one.numeric_class},
@@ -195,14 +219,14 @@ Json json_of(const ClosedContribution& one) {
 }
 
 Json json_of(const ClosedScore& one) {
-  return JsonObject{{"credit", json_of(one.credit)},
+  return HashObject{{"credit", json_of(one.credit)},
                     {"loss", one.loss_nanos},
                     {"place", json_of(one.place)},
                     {"validator", json_of(one.validator)}};
 }
 
 Json json_of(const ClosedRound& round) {
-  return JsonObject{{"base", json_of(round.base)},
+  return HashObject{{"base", json_of(round.base)},
                     {"checkpoint", json_of(round.checkpoint)},
                     {"close", json_of(round.close)},
                     {"closed_ms", round.closed_ms},
@@ -225,13 +249,13 @@ Json json_of(const ClosedRound& round) {
 
 Json json_of(const AuditAnswer& answer) {
   Payload payload = write(answer.act);
-  return JsonObject{{"auditor", json_of(answer.auditor)},
+  return HashObject{{"auditor", json_of(answer.auditor)},
                     {"body", std::move(payload.body)},
                     {"place", json_of(answer.place)}};
 }
 
 Json json_of(const AuditCase& audit) {
-  return JsonObject{{"answers", list(audit.answers)},
+  return HashObject{{"answers", list(audit.answers)},
                     {"auditors", list(audit.auditors)},
                     {"author", json_of(audit.author)},
                     {"contribution", json_of(audit.contribution)},
@@ -251,11 +275,11 @@ Json json_of(const AuditCase& audit) {
 }
 
 Json json_of(const Liar& liar) {
-  return JsonObject{{"by", json_of(liar.by)}, {"reason", liar.reason}};
+  return HashObject{{"by", json_of(liar.by)}, {"reason", liar.reason}};
 }
 
 Json json_of(const RunState& run) {
-  return JsonObject{{"audits", list(run.audits)},
+  return HashObject{{"audits", list(run.audits)},
                     {"audits_drawn", run.audits_drawn},
                     {"best_loss", json_of(run.best_loss_nanos)},
                     {"checkpoint", json_of(run.checkpoint)},
@@ -293,7 +317,7 @@ Json json_of(const RunState& run) {
 Json state_json(const LogState& state) {
   JsonObject names;
   for (const auto& [text, id] : state.names) names.emplace(text, json_of(id));
-  return JsonObject{{"authors", map(state.authors)},
+  return HashObject{{"authors", map(state.authors)},
                     {"frontier", hex(state.frontier.serialise())},
                     {"hub", json_of(state.hub)},
                     {"last_tick_ms", json_of(state.last_tick_ms)},
