@@ -4,6 +4,7 @@
 #include <set>
 
 #include "exact/outer_step.h"
+#include "fold/votes.h"
 #include "sim/world.h"
 
 namespace harambee::sim {
@@ -41,6 +42,7 @@ void World::learn(Hub& hub, View entry, const fold::Outcome& outcome) {
                     (hub.lineage == 0 ? "" : " (on another log)"));
   }
   if (reason.starts_with("late")) report_.reached(Probe::late);
+  if (reason.starts_with("the author was not drawn")) report_.reached(Probe::not_drawn);
   if (reason.starts_with("the round is full")) report_.reached(Probe::round_full);
   if (hub.lineage != 0) {
     ++hub.epoch;
@@ -62,13 +64,16 @@ void World::learn(Hub& hub, View entry, const fold::Outcome& outcome) {
                     ", round " + std::to_string(run->round.number) + ", " +
                     std::to_string(run->round.contributions.size()) + " contributions" +
                     (reason.empty() ? "" : " (" + reason + ")"));
+  const bool open = !run->round.cohort.empty() && run->open_to_all(hub.state.now_ms());
+  if (open != open_to_all_) ++hub.epoch;  // those whom the draw left out look again
+  open_to_all_ = open;
   if (before == ledger_.phase && closed == ledger_.history.size()) return;
   ++hub.epoch;
   if (ledger_.phase == Ledger::Phase::score) {
     report_.reached(run->missed.empty() ? Probe::phase_early : Probe::phase_by_deadline);
     for (std::size_t i = 0; i < run->missed.size(); ++i) report_.reached(Probe::missed);
   }
-  if (ledger_.phase == Ledger::Phase::closing && ledger_.scores.size() < plan_.validators) {
+  if (ledger_.phase == Ledger::Phase::closing && ledger_.scores.size() < ledger_.committee.size()) {
     report_.reached(Probe::silent_validators);
   }
   if (closed < ledger_.history.size()) check_close(hub);
@@ -97,6 +102,7 @@ void World::check_close(const Hub& hub) {
     if (one.reason.starts_with("gain")) report_.reached(Probe::gain_rejected);
   }
   report_.check(accepted == own.accepted, "I4", where + "not the accepted set of the rules");
+  check_votes(closed, own);
   report_.check(closed.base.hex() == own.base && closed.weights.hex() == own.weights &&
                     closed.residual.hex() == own.residual,
                 "I4", where + "weights that do not follow those before");
@@ -120,6 +126,25 @@ void World::check_close(const Hub& hub) {
   check_queues();
   const std::int64_t every = std::max<std::int64_t>(1, plan_.recipe.rounds / 4);
   if (config_.peers <= 256 || closed.number % every == 0) check_folder(false);
+}
+
+// I4: who shares a vote, and how much each may count.
+void World::check_votes(const fold::ClosedRound& closed, const Ledger::Closed& own) {
+  const std::string where = "round " + std::to_string(closed.number) + ": ";
+  std::vector<std::int64_t> places;  // of the accepted, in the round
+  for (std::size_t i = 0; i < closed.contributions.size(); ++i) {
+    if (closed.contributions[i].accepted) places.push_back(static_cast<std::int64_t>(i));
+  }
+  bool same = places.size() == own.group.size() && closed.possible == own.possible;
+  for (std::size_t i = 0; same && i < places.size(); ++i) {
+    const auto& one = closed.contributions[static_cast<std::size_t>(places[i])];
+    same = one.group == places[own.group[i]] && one.standing == own.caps[i];
+    if (own.group[i] != i) report_.reached(Probe::grouped);
+    if (own.caps[i] < fold::kFullVote) report_.reached(Probe::small_vote);
+  }
+  report_.check(same, "I4", where + "votes that are not those of the rules");
+  if (own.drawn > 0) report_.reached(Probe::cohort_drawn);
+  if (own.judges < plan_.validators) report_.reached(Probe::committee_drawn);
 }
 
 // I3, I7: credit and standing, by double entry.
@@ -164,19 +189,26 @@ void World::check_people(const fold::RunState& run) {
 void World::check_numbers(const fold::ClosedRound& closed) {
   const std::string where = "round " + std::to_string(closed.number) + ": ";
   const auto& blobs = hubs_[0]->disk.platters().blobs;
-  std::vector<Recount::Work> accepted;
+  const Ledger::Closed& own = ledger_.history.at(static_cast<std::size_t>(closed.number));
+  Recount::Round round{plan_.recipe, up_, down_, closed.base, {}, own.possible, {}, {}, {}};
   for (const fold::ClosedContribution& one : closed.contributions) {
     if (!one.accepted) continue;
     const auto blob = blobs.find(one.delta.digest);
     if (!report_.check(blob != blobs.end(), "I5", where + "an accepted blob is not there")) return;
-    accepted.push_back({*blob->second, one.author});
+    const std::size_t next = round.accepted.size();
+    round.accepted.push_back({*blob->second, one.author, own.caps.at(next), own.group.at(next)});
   }
   report_.check(closed.base == recount_weights_, "I5",
                 where + "does not start where the last ended");
-  if (!accepted.empty()) {
-    const Ledger::Closed& own = ledger_.history.at(static_cast<std::size_t>(closed.number));
-    const std::string wrong = recount_.round(plan_.recipe, up_, down_, closed.base, accepted,
-                                             own.well_formed, *blobs.at(closed.update->digest));
+  if (!round.accepted.empty()) {
+    round.update = *blobs.at(closed.update->digest);
+    for (std::size_t i = static_cast<std::size_t>(closed.number); i-- > 0 && !round.last_update;) {
+      const fold::ClosedRound& before = run_of(*hubs_[0])->history[i];
+      if (!before.update) continue;
+      round.last_update = *blobs.at(before.update->digest);
+      round.last_base = before.base;
+    }
+    const std::string wrong = recount_.round(round);
     report_.check(wrong.empty(), "I5", where + wrong);
   }
   const Bytes file = format::weights_file(*layout_, recount_.weights);
@@ -185,6 +217,20 @@ void World::check_numbers(const fold::ClosedRound& closed) {
                       4 * recount_.residual.size());
   report_.check(sha256(residual) == closed.residual, "I5", where + "the residual is not the sum's");
   recount_weights_ = closed.weights;
+}
+
+// The signature of the very bytes that the first reader verified needs no second look.
+Result<fold::Outcome> World::fold_again(View entry) {
+  const std::uint64_t index = folder_.frontier.size();
+  if (index >= verified_.size() || sha256(entry) != verified_[index]) {
+    return fold::apply_entry(folder_, entry);
+  }
+  auto record = parse_envelope(entry);
+  if (!record) return record.error();
+  const fold::Author* author = folder_.author(record->payload().author);
+  if (!author && !record->own_key()) return invalid("an author without an identity");
+  const PublicKey key = author ? author->key : *record->own_key();
+  return fold::apply(folder_, index, std::move(*record).verified_before(key));
 }
 
 // I1: somebody who reads the whole log from the hub is in the same state.
@@ -197,7 +243,7 @@ void World::check_folder(bool last) {
     if (!report_.check(entries.ok(), "I2", "published entries cannot be read again")) return;
     for (const Bytes& entry : *entries) {
       if (folder_.frontier.size() >= hub.state.frontier.size()) break;
-      const auto outcome = fold::apply_entry(folder_, entry);
+      const auto outcome = fold_again(entry);
       if (!report_.check(outcome.ok() && outcome->effect != fold::Effect::corrupt, "I1",
                          "another reader cannot fold the log")) {
         return;

@@ -108,6 +108,7 @@ bool World::advance(Hub& hub) {
                                   (outcome ? outcome->reason : outcome.error().message));
         return false;
       }
+      if (hub.lineage == 0) verified_.push_back(sha256(entry));
       learn(hub, entry, *outcome);
     }
     from += entries->size();

@@ -115,8 +115,8 @@ bool Ledger::feed(View bytes) {
   if (words(at(*json, "run")) != run) return true;
   if (entry.kind == "start" && phase == Phase::waiting) {
     weights = words(at(entry.body, "weights"));
-    opened_ = entry.index;
-    open(0);
+    opened_ = opened_before_ = entry.index;
+    open(0, entry.id);
   }
   if (entry.kind == "join") join(entry);
   if (entry.kind == "contribution") contribution(entry);
@@ -127,11 +127,14 @@ bool Ledger::feed(View bytes) {
 
 std::int64_t Ledger::rule(const char* name) const { return number(at(recipe, name)); }
 
+std::int64_t Ledger::judge(const char* name) const { return number(at(at(recipe, "judge"), name)); }
+
 bool Ledger::expected(const Member& member) const {
-  return !member.left && !member.excluded && !member.missed && member.joined < opened_;
+  return !member.left && !member.excluded && !member.missed && member.joined < opened_ &&
+         member.drawn;
 }
 
-void Ledger::open(std::int64_t number) {
+void Ledger::open(std::int64_t number, const std::string& opening) {
   round = number;
   phase = Phase::commit;
   opened_ms_ = now_ms;
@@ -140,6 +143,7 @@ void Ledger::open(std::int64_t number) {
   missed_.clear();
   seed_.clear();
   waiting_for_ = 0;
+  draw_cohort(opening);
   for (auto& [key, member] : members) {
     member.in_round = false;
     waiting_for_ += expected(member) ? 1 : 0;
@@ -161,10 +165,11 @@ void Ledger::tick(std::int64_t ms) {
       missed_.push_back(key);
     }
     seed_ = hex_of(hash("harambee score v1\n" + root));
+    draw_committee();
     phase = Phase::score;
     phase_ms_ = ms;
   } else if (phase == Phase::score) {
-    if (2 * scores.size() > validators.size() &&
+    if (2 * scores.size() > committee.size() &&
         ms >= phase_ms_ + rule("reveal_ms") + rule("score_ms")) {
       phase = Phase::closing;
     }
@@ -174,6 +179,9 @@ void Ledger::tick(std::int64_t ms) {
 void Ledger::join(const Entry& entry) {
   if (phase == Phase::finished || members.contains(entry.author)) return;
   members[entry.author].joined = entry.index;
+  // Who comes after a draw was not drawn.
+  members[entry.author].drawn = cohort.empty();
+  by_ordinal_.push_back(entry.author);
 }
 
 void Ledger::contribution(const Entry& entry) {
@@ -187,12 +195,17 @@ void Ledger::contribution(const Entry& entry) {
     const Json& before = (*at(entry.body, chain).array())[0];
     return before.is_null() || words(before) == last;
   };
-  // Until the deadline, places are kept for those that the round waits for.
+  // Until the deadline, places are kept for those that the round waits for, and only the drawn have
+  // any.
   const bool awaited = expected(member);
-  const bool kept = !awaited && now_ms < opened_ms_ + rule("commit_ms");
-  if (member.excluded || member.left || member.in_round ||
-      works.size() + (kept ? waiting_for_ : 0) >= 128 || words(at(entry.body, "base")) != weights ||
-      !follows("ef", member.ef) || !follows("opt", member.opt)) {
+  const bool early = now_ms < opened_ms_ + rule("commit_ms");
+  const bool mine = awaited || (!cohort.empty() && member.drawn);
+  const std::size_t kept = early && !mine ? waiting_for_ : 0;
+  const auto limit = judge("cohort");
+  if (member.excluded || member.left || member.in_round || (early && !member.drawn) ||
+      works.size() + kept >= static_cast<std::size_t>(limit == 0 ? 128 : limit) ||
+      words(at(entry.body, "base")) != weights || !follows("ef", member.ef) ||
+      !follows("opt", member.opt)) {
     return;
   }
   if (awaited) --waiting_for_;
@@ -209,16 +222,24 @@ void Ledger::score(const Entry& entry) {
   for (const Score& other : scores) {
     if (other.author == entry.author) return;
   }
+  const bool past = now_ms >= phase_ms_ + rule("reveal_ms") + rule("score_ms");
+  const auto listed = std::find(committee.begin(), committee.end(), entry.author);
+  if (listed == committee.end() && !past) return;
   if (words(at(entry.body, "base")) != weights || words(at(entry.body, "seed")) != seed_) return;
   const JsonArray& entries = *at(entry.body, "entries").array();
   if (entries.size() != works.size()) return;
   Score one{entry.author, number(at(entry.body, "loss")), {}};
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    one.votes.push_back({number(at(entries[i], "gain")), words(at(entries[i], "v"))});
+    one.votes.push_back({number(at(entries[i], "gain")), words(at(entries[i], "v")),
+                         number(at(entries[i], "group"))});
     if (const Json* gain = entries[i].find("gain")) one.votes.back().gain = *gain->integer();
   }
   scores.push_back(std::move(one));
-  if (scores.size() == validators.size()) phase = Phase::closing;
+  const auto has_scored = [this](const std::string& key) {
+    return std::any_of(scores.begin(), scores.end(),
+                       [&key](const Score& score) { return score.author == key; });
+  };
+  if (std::all_of(committee.begin(), committee.end(), has_scored)) phase = Phase::closing;
 }
 
 std::optional<std::int64_t> Ledger::median_gain(std::size_t work, bool& ok) const {
@@ -263,21 +284,28 @@ void Ledger::close(const Entry& entry) {
   const std::int64_t next = round + 1;
   const bool due = next % rule("checkpoint_every") == 0 || next == rule("rounds");
   if (update.empty() != claimed.empty() || (checkpoints == 1) != due) return;
-  Closed closed{works, claimed, missed_, weights, new_weights, new_residual, update,
-                seed_, {},      false,   0};
-  for (std::size_t i = 0; i < works.size(); ++i) {
-    bool ok = false;
-    closed.well_formed += median_gain(i, ok) ? 1 : 0;
-  }
+  Closed closed;
+  closed.works = works;
+  closed.accepted = claimed;
+  closed.missed = missed_;
+  closed.base = weights;
+  closed.weights = new_weights;
+  closed.residual = new_residual;
+  closed.update = update;
+  closed.seed = seed_;
+  closed.drawn = cohort.size();
+  closed.judges = committee.size();
   for (const Score& one : scores) closed.scorers.push_back(one.author);
+  weigh(closed);
   pay(closed);
   stand(closed);
   history.push_back(std::move(closed));
   weights = new_weights;
   residual = new_residual;
+  opened_before_ = opened_;
   opened_ = entry.index;
   if (next < rule("rounds")) {
-    open(next);
+    open(next, entry.id);
   } else {
     phase = Phase::finished;
   }
@@ -295,13 +323,21 @@ void Ledger::pay(const Closed& closed) {
       credits[who[static_cast<std::size_t>(i)]] += pool / count + (i < pool % count ? 1 : 0);
     }
   };
+  // A group has one share, its members split it.
   std::vector<std::string> workers;
   for (const Work& work : closed.works) {
     if (std::count(closed.accepted.begin(), closed.accepted.end(), work.id)) {
       workers.push_back(work.author);
     }
   }
-  share(workers, total - judges - chair);
+  std::map<std::size_t, std::vector<std::string>> groups;
+  for (std::size_t i = 0; i < workers.size(); ++i) groups[closed.group[i]].push_back(workers[i]);
+  const std::int64_t pool = total - judges - chair;
+  const auto count = static_cast<std::int64_t>(groups.size());
+  std::int64_t nth = 0;
+  for (const auto& [first, sharing] : groups) {
+    share(sharing, pool / count + (nth++ < pool % count ? 1 : 0));
+  }
   share(closed.scorers, judges);
   share({coordinator}, chair);
 }

@@ -1,6 +1,6 @@
 // The rules of spec/run.md once more, written straight down over the log's bytes: what the fold is
-// compared with. Shares only hashing, base64 and the JSON reader with the code under test; slow
-// and plain on purpose.
+// compared with. Shares only hashing, base64, the JSON reader and the numbers of base/rng.h with
+// the code under test; slow and plain on purpose.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,7 @@ class Ledger {
     std::int64_t accepted = 0;
     std::int64_t rejected = 0;
     bool in_round = false;  // has contributed to the open round
+    bool drawn = true;      // may commit before the deadline
   };
   struct Work {
     std::string id, author, delta, base;
@@ -40,6 +41,7 @@ class Ledger {
   struct Vote {
     std::int64_t gain = 0;
     std::string verdict;
+    std::int64_t group = 0;
   };
   struct Score {
     std::string author;
@@ -53,7 +55,11 @@ class Ledger {
     std::string base, weights, residual, update, seed;
     std::vector<std::string> scorers;
     bool mostly_rejected = false;
-    std::size_t well_formed = 0;  // as most scores say
+    std::vector<std::size_t> group;   // of the accepted: index among them of the group's first
+    std::vector<std::uint64_t> caps;  // of the accepted: largest vote, in 2^-30
+    std::uint64_t possible = 0;       // votes that there could have been, in 2^-30
+    std::size_t drawn = 0;            // members that were drawn; 0: everybody might commit
+    std::size_t judges = 0;           // validators whose scores were awaited
   };
   enum class Phase { waiting, commit, score, closing, finished };
 
@@ -76,6 +82,8 @@ class Ledger {
   std::map<std::string, Member> members;
   std::vector<Work> works;
   std::vector<Score> scores;
+  std::set<std::string> cohort;        // drawn for the open round; empty: everybody
+  std::vector<std::string> committee;  // whose scores are awaited
   std::vector<Closed> history;
   std::map<std::string, std::int64_t> credits;
 
@@ -87,9 +95,16 @@ class Ledger {
   void contribution(const Entry& entry);
   void score(const Entry& entry);
   void close(const Entry& entry);
-  void open(std::int64_t number);
+  void open(std::int64_t number, const std::string& opening);
+  void draw_cohort(const std::string& opening);
+  void draw_committee();
+  [[nodiscard]] std::vector<std::size_t> groups_of(const std::vector<std::size_t>& works) const;
+  [[nodiscard]] std::vector<std::uint64_t> caps_of(const std::vector<std::size_t>& works,
+                                                   const std::vector<std::size_t>& group) const;
+  void weigh(Closed& closed) const;
   [[nodiscard]] bool expected(const Member& member) const;
   [[nodiscard]] std::int64_t rule(const char* name) const;
+  [[nodiscard]] std::int64_t judge(const char* name) const;
   [[nodiscard]] std::optional<std::int64_t> median_gain(std::size_t work, bool& ok) const;
   [[nodiscard]] std::vector<std::string> accepted_set() const;
   void pay(const Closed& closed);
@@ -97,6 +112,8 @@ class Ledger {
 
   std::vector<std::pair<std::uint64_t, std::string>> peaks_;  // of the tree: leaves, raw hash
   std::uint64_t opened_ = 0;
+  std::uint64_t opened_before_ = 0;      // entry that opened the round before
+  std::vector<std::string> by_ordinal_;  // members
   std::int64_t opened_ms_ = 0;
   std::int64_t phase_ms_ = 0;
   std::size_t waiting_for_ = 0;  // expected members without a contribution

@@ -135,6 +135,7 @@ void World::fetch(std::uint32_t index) {
   } else {
     fetch.round = desk.close->round;
     for (const auto& one : desk.close->accepted) want(one.delta);
+    if (desk.close->previous) want(desk.close->previous->update);
   }
   Event event;
   event.what = What::fetch;
@@ -278,9 +279,15 @@ void World::close(std::uint32_t index) {
   };
   if (desk.to_upload.size() > 4) desk.to_upload.clear();  // what no logged record names
   if (!accepted.deltas.empty()) {
-    // Of the aggregation rules that look back at the last update, none is drawn.
+    std::optional<exact::Delta> last;
+    if (action.previous) {
+      auto delta = exact::Delta::parse(*desk.gathered.at(action.previous->update.digest),
+                                       base->size(), down_, action.previous->base);
+      HARAMBEE_CHECK(delta.ok());
+      last = *std::move(delta);
+    }
     auto update = node::close_round({plan_.recipe, base->size(), action.base, action.seed},
-                                    accepted, nullptr, numbers);
+                                    accepted, last ? &*last : nullptr, numbers);
     HARAMBEE_CHECK(update.ok());
     act.update = keep(*std::move(update), fold::kUpdateType);
   }

@@ -12,7 +12,8 @@ constexpr std::array<std::string_view, kFaults> kFaultNames{
     "crash",     "coordinator", "hub-crash", "torn",      "bit-flip", "backup",
     "two-faced", "censor",      "clock",     "mixed",     "liars",    "attackers"};
 constexpr std::array<std::string_view, kConducts> kConductNames{
-    "honest", "sign-flip", "scaled", "noise", "collude", "stale", "copy", "withhold", "malformed"};
+    "honest", "sign-flip", "scaled",   "noise",     "collude",
+    "stale",  "copy",      "withhold", "malformed", "sybil"};
 
 // A model of about a thousand parameters. What is learned in it is the simulator's own small task
 // (sim/task.h); its files, digests and deltas are real.
@@ -42,7 +43,6 @@ fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
   recipe.gate.rows = 64;
   recipe.gate.report = 32;
   recipe.outer_lr = {5'000'000'000};
-  // The layers that sim/ledger.h and sim/recount.h know; the others are off.
   recipe.judge = fold::JudgeRule();
   recipe.judge.aggregate = fold::AggregateRule::clip;
   recipe.judge.centered_iterations = 1;
@@ -51,6 +51,27 @@ fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
   recipe.credit.round = fold::MicroCredit(draw.between(1, 3'000'000));
   recipe.seed = Stream::of(draw.next(), "first weights");
   return recipe;
+}
+
+// The judge's layers: each seed switches about half of them on.
+void draw_judge(Plan& plan, const Config& config) {
+  Stream draw(config.seed, "judge");
+  fold::JudgeRule& judge = plan.recipe.judge;
+  if (draw.chance(1, 2)) {
+    judge.aggregate = fold::AggregateRule::centered;
+    judge.centered_iterations = draw.between(1, 3);
+  }
+  if (draw.chance(1, 2)) judge.similar = {draw.between(3, 9) * 100'000'000};
+  if (draw.chance(1, 2)) {
+    judge.newcomer_rounds = draw.between(1, 4);
+    judge.newcomer_share = {draw.between(1, 50) * 10'000'000};
+  }
+  if (draw.chance(1, 2)) judge.committee = draw.between(3, 5);
+  if (draw.chance(1, 2)) {
+    const auto most = static_cast<std::int64_t>(std::min(config.peers, 128U));
+    judge.cohort =
+        draw.between(std::max<std::int64_t>(most / 3, 4), std::max<std::int64_t>(most, 4));
+  }
 }
 
 void draw_network(Plan& plan, Stream& draw) {
@@ -136,6 +157,7 @@ Plan draw_plan(const Config& config) {
     plan.faults.set(static_cast<Fault>(i), wanted && config.faults.has(static_cast<Fault>(i)));
   }
   draw_people(plan, draw, config.peers);
+  draw_judge(plan, config);
   draw_network(plan, draw);
   plan.tick_ms = large ? 1000 : draw.between(2, 12) * 100;
   plan.batch_ms = large ? 2000 : draw.between(1, 15) * 20;

@@ -63,8 +63,9 @@ enum class Conduct : std::uint8_t {
   copy,       // commits to bytes that somebody else has committed to
   withhold,   // commits, never reveals
   malformed,  // reveals bytes that are no delta
+  sybil,      // all of these send one member's honest work under many keys
 };
-inline constexpr std::size_t kConducts = 9;
+inline constexpr std::size_t kConducts = 10;
 [[nodiscard]] std::string_view name(Conduct conduct);
 
 struct Config {

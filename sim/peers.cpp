@@ -49,7 +49,7 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
     if (desk.pending_kind == "contribution") wanted = open && run->phase == fold::Phase::commit;
     if (desk.pending_kind == "score") wanted = open && run->phase == fold::Phase::score;
     if (desk.pending_kind == "close") wanted = open && run->phase == fold::Phase::closing;
-    return Resume{wanted};
+    return Resume{wanted, false, 0, {}};
   }
   const auto round = [](std::int64_t number) {
     return number < 0 ? std::nullopt : std::optional(number);
@@ -62,9 +62,11 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
                                    round(peer.uploaded)};
     auto action = role::decide_trainer(hub.state, *run, peer.id, facts);
     if (twice_ != kNone && &peer == &peers_[twice_]) insist(*run, action);
+    if (peer.conduct != Conduct::honest) intrude(*run, peer, action);
     wait = std::holds_alternative<role::trainer::Wait>(action);
-    // Until the recipe draws a cohort, a crowd would train for 128 places: most stay away.
-    if (config_.peers > 256 && std::holds_alternative<role::trainer::Train>(action)) {
+    // Without a draw a crowd would train for 128 places: most stay away.
+    const bool crowd = config_.peers > 256 && (run->round.cohort.empty() || run->left_out(peer.id));
+    if (crowd && std::holds_alternative<role::trainer::Train>(action)) {
       wait = stays_away(peer, run->round.number);
     }
     decision.action = std::move(action);
@@ -75,6 +77,7 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
     if (peer.role == Role::validator) {
       auto action = role::decide_validator(hub.state, *run, peer.id,
                                            {clock, peer.identify_sent, round(peer.attempted)});
+      if (peer.liar) intrude(*run, peer, action);
       wait = std::holds_alternative<role::validator::Wait>(action);
       decision.action = std::move(action);
     } else {
@@ -95,13 +98,41 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
 void World::insist(const fold::RunState& run, role::trainer::Action& action) {
   const Peer& peer = peers_[twice_];
   if (run.phase != fold::Phase::commit || !run.contribution_of(peer.id)) return;
+  action = uncalled_work(run, peer);
+  twice_ = kNone;
+}
+
+role::trainer::Train World::uncalled_work(const fold::RunState& run, const Peer& peer) const {
   role::trainer::Train train;
   train.round = run.round.number;
   train.base = run.weights;
   train.ordinal = run.member(peer.id)->ordinal;
   train.seed = run.id;
-  action = train;
-  twice_ = kNone;
+  return train;
+}
+
+// An attacker whom the draw has left out commits all the same.
+void World::intrude(const fold::RunState& run, const Peer& peer, role::trainer::Action& action) {
+  const bool out = run.phase == fold::Phase::commit && run.left_out(peer.id);
+  if (!out || !run.member(peer.id) || peer.attempted == run.round.number) return;
+  action = uncalled_work(run, peer);
+}
+
+// A lying validator whom the draw has left out scores all the same.
+void World::intrude(const fold::RunState& run, const Peer& peer, role::validator::Action& action) {
+  const bool out = run.phase == fold::Phase::score && !run.round.committee.empty() &&
+                   std::ranges::find(run.round.committee, peer.id) == run.round.committee.end();
+  if (!out || run.score_of(peer.id) || peer.attempted == run.round.number) return;
+  role::validator::Score score;
+  score.round = run.round.number;
+  score.base = run.weights;
+  score.seed = *run.round.score_seed;
+  for (const fold::Committed& committed : run.round.contributions) {
+    score.contributions.push_back({committed.place.id, committed.author, committed.act.delta});
+  }
+  score.reveal_deadline_ms = run.round.phase_ms + run.recipe.reveal_ms;
+  score.score_deadline_ms = *run.deadline_ms();
+  action = std::move(score);
 }
 
 // The same answer for one peer in one round, however often it asks.

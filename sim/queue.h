@@ -1,4 +1,5 @@
-// The one event heap: whatever happens, happens in the order of (virtual time, order of arrival).
+// The one queue of events: whatever happens, happens in the order of (virtual time, order of
+// arrival).
 #pragma once
 
 #include <algorithm>
@@ -43,60 +44,76 @@ struct Event {
 };
 static_assert(sizeof(Event) == 40);
 
-// A heap with four children a node: half the levels, and siblings share cache lines.
+// Events in the order of (time, push). Those of the next seconds lie in a ring of one list for each
+// millisecond, in the order of their pushes; later ones in a heap, which is emptied into the ring
+// before anything that is pushed afterwards could get to the same millisecond. Most events are of
+// the next seconds, so that pushing and popping touch neighbouring memory, whatever there is.
 class Queue {
  public:
+  Queue() : ring_(kRingMs) {}
+
   void push(Event event) {
+    HARAMBEE_CHECK(event.at >= now_ms_);
     event.seq = seq_++;
-    heap_.push_back(event);
-    std::size_t at = heap_.size() - 1;
-    while (at > 0) {
-      const std::size_t parent = (at - 1) / 4;
-      if (!before(event, heap_[parent])) break;
-      heap_[at] = heap_[parent];
-      at = parent;
+    if (event.at < now_ms_ + kRingMs) {
+      slot(event.at).events.push_back(event);
+      ++in_ring_;
+    } else {
+      later_.push_back(event);
+      std::push_heap(later_.begin(), later_.end(), after);
     }
-    heap_[at] = event;
-    most_ = std::max(most_, heap_.size());
+    most_ = std::max(most_, in_ring_ + later_.size());
   }
 
   [[nodiscard]] Event pop() {
-    HARAMBEE_CHECK(!heap_.empty());
-    const Event first = heap_.front();
-    const Event last = heap_.back();
-    heap_.pop_back();
-    if (!heap_.empty()) sink(last);
-    return first;
+    HARAMBEE_CHECK(!empty());
+    while (slot(now_ms_).next == slot(now_ms_).events.size()) advance();
+    Slot& slot = this->slot(now_ms_);
+    --in_ring_;
+    return slot.events[slot.next++];
   }
 
-  [[nodiscard]] bool empty() const { return heap_.empty(); }
+  [[nodiscard]] bool empty() const { return in_ring_ + later_.size() == 0; }
   [[nodiscard]] std::size_t most() const { return most_; }
   [[nodiscard]] std::uint64_t pushed() const { return seq_; }
 
  private:
-  static bool before(const Event& one, const Event& other) {
-    return one.at != other.at ? one.at < other.at : one.seq < other.seq;
+  static constexpr std::int64_t kRingMs = 8192;
+  static constexpr std::size_t kKeptEvents = 64;  // a list that was longer gives its memory back
+  struct Slot {
+    std::vector<Event> events;
+    std::size_t next = 0;  // events before it were popped
+  };
+
+  static bool after(const Event& one, const Event& other) {
+    return one.at != other.at ? one.at > other.at : one.seq > other.seq;
+  }
+  [[nodiscard]] Slot& slot(std::int64_t at) {
+    return ring_[static_cast<std::size_t>(at % kRingMs)];
   }
 
-  void sink(const Event& event) {
-    const std::size_t size = heap_.size();
-    std::size_t at = 0;
-    for (;;) {
-      const std::size_t first = 4 * at + 1;
-      if (first >= size) break;
-      std::size_t least = first;
-      const std::size_t end = std::min(first + 4, size);
-      for (std::size_t child = first + 1; child < end; ++child) {
-        if (before(heap_[child], heap_[least])) least = child;
-      }
-      if (!before(heap_[least], event)) break;
-      heap_[at] = heap_[least];
-      at = least;
+  // To the next millisecond; to that of the next event if none is near.
+  void advance() {
+    Slot& done = slot(now_ms_);
+    if (done.events.capacity() > kKeptEvents) {
+      done.events = {};
+    } else {
+      done.events.clear();
     }
-    heap_[at] = event;
+    done.next = 0;
+    now_ms_ = in_ring_ == 0 ? later_.front().at : now_ms_ + 1;
+    while (!later_.empty() && later_.front().at < now_ms_ + kRingMs) {
+      std::pop_heap(later_.begin(), later_.end(), after);
+      slot(later_.back().at).events.push_back(later_.back());
+      ++in_ring_;
+      later_.pop_back();
+    }
   }
 
-  std::vector<Event> heap_;
+  std::vector<Slot> ring_;  // by time modulo kRingMs
+  std::vector<Event> later_;
+  std::int64_t now_ms_ = 0;  // of the ring's first list
+  std::size_t in_ring_ = 0;
   std::uint64_t seq_ = 0;
   std::size_t most_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 
 namespace harambee::sim {
@@ -73,65 +74,237 @@ bool shorter(const Dense& one, const Dense& other) {
   return a < b;
 }
 
-// spec/outer-step.md §1.
-std::vector<std::int64_t> weights_of(const std::vector<Dense>& works, int& k) {
-  std::vector<Dense> sorted = works;
-  std::stable_sort(sorted.begin(), sorted.end(), shorter);
-  const Dense& middle = sorted[(works.size() - 1) / 2];
-  std::vector<std::int64_t> out(works.size(), 0);
-  k = 0;
-  if (middle.square == 0) return out;
-  std::vector<std::uint64_t> mantissa(works.size(), 0);
-  std::vector<int> exponent(works.size(), 0);
-  int top = std::numeric_limits<int>::min();
-  for (std::size_t i = 0; i < works.size(); ++i) {
-    if (works[i].square == 0) continue;
-    mantissa[i] = std::uint64_t{1} << 61;
-    exponent[i] = -61;
-    if (shorter(middle, works[i])) {
-      const Length above = length_of(middle), below = length_of(works[i]);
-      mantissa[i] =
-          static_cast<std::uint64_t>((static_cast<Wide>(above.mantissa) << 61) / below.mantissa);
-      exponent[i] = above.exponent - below.exponent - 61;
+// A number above zero: mantissa × 2^exponent.
+struct Number {
+  std::uint64_t mantissa = 0;
+  int exponent = 0;
+};
+
+Number cut(Wide mantissa, int exponent) {
+  for (; bits(mantissa) > 62; mantissa >>= 1) ++exponent;
+  return {static_cast<std::uint64_t>(mantissa), exponent};
+}
+Number times(const Number& a, const Number& b) {
+  return cut(static_cast<Wide>(a.mantissa) * b.mantissa, a.exponent + b.exponent);
+}
+Number number_of(double value) {
+  if (value <= 0) return {};
+  int exponent = 0;
+  const double fraction = std::frexp(value, &exponent);
+  return {static_cast<std::uint64_t>(std::ldexp(fraction, 53)), exponent - 53};
+}
+double double_of(const Number& number) {
+  return std::ldexp(static_cast<double>(number.mantissa), number.exponent);
+}
+
+// What the accepted contributions count: a group has the vote of its member of highest cap.
+std::vector<std::uint64_t> votes_of(const std::vector<Recount::Work>& works) {
+  std::vector<std::uint64_t> out;
+  for (const Recount::Work& work : works) {
+    std::uint64_t sum = 0, largest = 0;
+    for (const Recount::Work& other : works) {
+      if (other.group != work.group) continue;
+      sum += other.cap;
+      largest = std::max(largest, other.cap);
     }
-    exponent[i] += works[i].exponent;
-    top = std::max(top, bits(mantissa[i]) - 1 + exponent[i]);
-  }
-  k = top - 29;
-  for (std::size_t i = 0; i < works.size(); ++i) {
-    const int down = k - exponent[i];
-    if (works[i].square == 0 || down > 63) continue;
-    out[i] = static_cast<std::int64_t>((mantissa[i] + (std::uint64_t{1} << (down - 1))) >> down);
+    const std::uint64_t vote = work.cap == 0 ? 0 : work.cap * largest / sum;
+    out.push_back(work.cap == 0 ? 0 : std::max<std::uint64_t>(1, vote));
   }
   return out;
 }
 
+// Of numbers with votes, the first in ascending order with half of all votes up to it.
+template <typename T, typename Less>
+T median_by_votes(const std::vector<T>& values, const std::vector<double>& votes,
+                  const Less& less) {
+  std::vector<std::size_t> order;
+  double half = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    order.push_back(i);
+    half += 0.5 * votes[i];
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return less(values[a], values[b]); });
+  double below = 0;
+  T middle{};
+  for (const std::size_t i : order) {
+    if (votes[i] <= 0) continue;
+    middle = values[i];
+    below += votes[i];
+    if (below >= half) break;
+  }
+  return middle;
+}
+
+Number clip_of(const Dense& one, const Dense& middle) {
+  if (!shorter(middle, one)) return {std::uint64_t{1} << 61, -61};
+  if (middle.square == 0) return {};
+  const Length above = length_of(middle), below = length_of(one);
+  return {static_cast<std::uint64_t>((static_cast<Wide>(above.mantissa) << 61) / below.mantissa),
+          above.exponent - below.exponent - 61};
+}
+
+double inner(const Dense& a, const Dense& b) {
+  __extension__ __int128 sum = 0;
+  for (std::size_t i = 0; i < a.values.size(); ++i) {
+    sum += static_cast<__int128>(a.values[i] * b.values[i]);
+  }
+  return std::ldexp(static_cast<double>(sum), a.exponent + b.exponent);
+}
+
+struct Factors {
+  std::vector<Number> of;  // of each contribution, its own exponent included
+  Number previous;
+  double divisor = 1;
+};
+
+Factors clip_factors(const std::vector<Dense>& works, const std::vector<std::uint64_t>& votes,
+                     const Dense& middle, bool clipped, double half_of_possible) {
+  Factors out;
+  double all = 0;
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    all += static_cast<double>(votes[i]);
+    const Number clip = clipped ? clip_of(works[i], middle) : Number{std::uint64_t{1} << 61, -61};
+    Number factor = times(clip, {votes[i], -30});
+    if (works[i].square == 0) factor = {};
+    factor.exponent += works[i].exponent;
+    out.of.push_back(factor);
+  }
+  out.divisor = std::max(all == 0 ? 1.0 : std::ldexp(all, -30), half_of_possible);
+  return out;
+}
+
+// spec/robust.md §5, "Points" and "centered".
+Factors centered_factors(const std::vector<Dense>& works,
+                         const std::vector<Recount::Work>& accepted,
+                         const std::vector<std::uint64_t>& votes, const Dense& middle,
+                         const Dense* last, std::int64_t iterations, double half_of_possible) {
+  const std::size_t count = works.size();
+  std::vector<std::size_t> point(count);
+  std::vector<double> weight;
+  for (std::size_t i = 0; i < count; ++i) {
+    point[i] = accepted[i].group == i ? weight.size() : point[accepted[i].group];
+    if (accepted[i].group == i) weight.push_back(0);
+    weight[point[i]] += static_cast<double>(votes[i]);
+  }
+  const std::size_t points = weight.size(), all = points + (last ? 1 : 0);
+  std::vector<double> share(count), factor(count + 1, 1.0);
+  std::vector<const Dense*> vectors;
+  for (std::size_t i = 0; i < count; ++i) {
+    const double group = weight[point[i]];
+    share[i] = group > 0 ? static_cast<double>(votes[i]) / group : 0;
+    factor[i] = share[i] * double_of(clip_of(works[i], middle));
+    vectors.push_back(&works[i]);
+  }
+  if (last) {
+    vectors.push_back(last);
+    point.push_back(points);
+  }
+  std::vector<std::vector<double>> product(all, std::vector<double>(all, 0));
+  for (std::size_t i = 0; i < vectors.size(); ++i) {
+    for (std::size_t j = 0; j < vectors.size(); ++j) {
+      product[point[i]][point[j]] += factor[i] * factor[j] * inner(*vectors[i], *vectors[j]);
+    }
+  }
+  double total = 0;
+  for (const double one : weight) total += one;
+  std::vector<double> a(all, 0);
+  if (last && total > 0) a.back() = 1;
+  for (std::int64_t step = 0; step < iterations && total > 0; ++step) {
+    std::vector<double> toward(all, 0), distance;
+    double square = 0;
+    for (std::size_t i = 0; i < all; ++i) {
+      for (std::size_t j = 0; j < all; ++j) toward[i] += product[i][j] * a[j];
+      square += a[i] * toward[i];
+    }
+    for (std::size_t i = 0; i < points; ++i) {
+      distance.push_back(std::sqrt(std::max(0.0, product[i][i] - 2 * toward[i] + square)));
+    }
+    const double radius = median_by_votes(distance, weight, std::less<double>());
+    std::vector<double> pull;
+    double pulled = 0;
+    for (std::size_t i = 0; i < points; ++i) {
+      const double clip = distance[i] <= radius ? 1.0 : radius / distance[i];
+      pull.push_back(weight[i] / total * clip);
+      pulled += pull.back();
+    }
+    for (double& one : a) one *= std::max(0.0, 1 - pulled);
+    for (std::size_t i = 0; i < points; ++i) a[i] += pull[i];
+  }
+  Factors out;
+  for (std::size_t i = 0; i < count; ++i) {
+    Number one = times(number_of(a[point[i]] * share[i]), clip_of(works[i], middle));
+    if (works[i].square == 0) one = {};
+    one.exponent += works[i].exponent;
+    out.of.push_back(one);
+  }
+  if (last && last->square != 0) {
+    out.previous = number_of(a.back());
+    out.previous.exponent += last->exponent;
+  }
+  const double counted = std::ldexp(total, -30);
+  out.divisor = std::max(1.0, counted > 0 ? half_of_possible / counted : 1.0);
+  return out;
+}
+
+int top_of(const Number& number) {
+  return number.mantissa == 0 ? std::numeric_limits<int>::min()
+                              : bits(number.mantissa) - 1 + number.exponent;
+}
+
+// The factor in units of 2^k, to the nearest.
+std::int64_t integer_of(const Number& number, int k) {
+  const int down = k - number.exponent;
+  if (number.mantissa == 0 || down > 63) return 0;
+  if (down <= 0) return static_cast<std::int64_t>(number.mantissa << -down);
+  return static_cast<std::int64_t>((number.mantissa + (std::uint64_t{1} << (down - 1))) >> down);
+}
+
 }  // namespace
 
-std::string Recount::round(const fold::Recipe& recipe, const exact::Codec& up,
-                           const exact::Codec& down, const Digest& base,
-                           const std::vector<Work>& accepted, std::size_t well_formed,
-                           View update) {
+std::string Recount::round(const Round& round) {
   std::vector<Dense> works;
-  for (const Work& work : accepted) {
-    const auto delta = exact::Delta::parse(work.blob, weights.size(), up, {base, work.author});
+  for (const Work& work : round.accepted) {
+    const auto delta =
+        exact::Delta::parse(work.blob, weights.size(), round.up, {round.base, work.author});
     if (!delta) return "an accepted contribution is malformed: " + delta.error().message;
     works.push_back(dense_of(*delta));
   }
-  const auto sent = exact::Delta::parse(update, weights.size(), down, base);
+  const auto sent = exact::Delta::parse(round.update, weights.size(), round.down, round.base);
   if (!sent) return "the update is malformed: " + sent.error().message;
   const Dense step = dense_of(*sent);
-  int k = 0;
-  const std::vector<std::int64_t> factor = weights_of(works, k);
+  const bool centered = round.recipe.judge.aggregate == fold::AggregateRule::centered;
+  std::optional<Dense> last;
+  if (centered && round.last_update) {
+    const auto delta =
+        exact::Delta::parse(*round.last_update, weights.size(), round.down, round.last_base);
+    if (!delta) return "the update before is malformed: " + delta.error().message;
+    last = dense_of(*delta);
+  }
+  const std::vector<std::uint64_t> votes = votes_of(round.accepted);
+  const Dense middle =
+      median_by_votes(works, std::vector<double>(votes.begin(), votes.end()), shorter);
   // A thin round: where most of the well-formed were refused, the rest does not step for them.
-  const double people =
-      std::max(static_cast<double>(works.size()), 0.5 * static_cast<double>(well_formed));
-  const double unit = std::ldexp(1.0, k) / people;
-  const auto beta = static_cast<float>(static_cast<double>(recipe.down.feedback.nanos) / 1e9);
-  const auto alpha = static_cast<float>(static_cast<double>(recipe.outer_lr.nanos) / 1e9);
+  const double half = 0.5 * std::ldexp(static_cast<double>(round.possible), -30);
+  const Factors factors =
+      centered ? centered_factors(works, round.accepted, votes, middle, last ? &*last : nullptr,
+                                  round.recipe.judge.centered_iterations, half)
+               : clip_factors(works, votes, middle,
+                              round.recipe.judge.aggregate == fold::AggregateRule::clip, half);
+  int top = top_of(factors.previous);
+  for (const Number& one : factors.of) top = std::max(top, top_of(one));
+  const bool nothing = top == std::numeric_limits<int>::min();
+  const int k = nothing ? 0 : top - 29;
+  std::vector<std::int64_t> factor;
+  for (const Number& one : factors.of) factor.push_back(integer_of(one, k));
+  const std::int64_t previous = integer_of(factors.previous, k);
+  const double unit = std::ldexp(1.0, k) / factors.divisor;
+  const exact::Codec& down = round.down;
+  const auto beta = static_cast<float>(static_cast<double>(round.recipe.down.feedback.nanos) / 1e9);
+  const auto alpha = static_cast<float>(static_cast<double>(round.recipe.outer_lr.nanos) / 1e9);
   float least_sent = std::numeric_limits<float>::infinity(), most_kept = 0;
   for (std::size_t j = 0; j < weights.size(); ++j) {
-    std::int64_t sum = 0;
+    std::int64_t sum = last ? previous * last->values[j] : 0;
     for (std::size_t i = 0; i < works.size(); ++i) sum += factor[i] * works[i].values[j];
     const auto mean = static_cast<float>(static_cast<double>(sum) * unit);
     const float kept = beta * residual[j];

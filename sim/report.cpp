@@ -46,7 +46,12 @@ constexpr std::array<std::string_view, kProbes> kNames{"phase-by-deadline",
                                                        "slept",
                                                        "partitioned",
                                                        "lie-outvoted",
-                                                       "silent-validators"};
+                                                       "silent-validators",
+                                                       "cohort-drawn",
+                                                       "not-drawn",
+                                                       "committee-drawn",
+                                                       "grouped",
+                                                       "small-vote"};
 
 std::string time_of(std::int64_t ms) {
   std::string part = std::to_string(ms % 1000);

@@ -55,8 +55,13 @@ enum class Probe : std::uint8_t {
   partitioned,
   lie_outvoted,       // a lying validator's verdict did not decide
   silent_validators,  // a score phase ended without all scores
+  cohort_drawn,       // a round had more members than places for them
+  not_drawn,          // somebody committed or scored without having been drawn
+  committee_drawn,    // a round was scored by a part of the validators
+  grouped,            // an accepted contribution shared its vote
+  small_vote,         // … or had a newcomer's
 };
-inline constexpr std::size_t kProbes = 41;
+inline constexpr std::size_t kProbes = 46;
 [[nodiscard]] std::string_view name(Probe probe);
 
 struct Summary {

@@ -112,6 +112,9 @@ Bytes World::make_delta(Peer& peer, const role::trainer::Train& action,
       break;
     case Conduct::malformed:
       return to_bytes("this is no delta " + std::to_string(rng.next()));
+    case Conduct::sybil:
+      trained = task_->train(base, action.base, 0, plan_.recipe.inner);
+      break;
     case Conduct::honest:
     case Conduct::copy:
     case Conduct::withhold:

@@ -254,6 +254,10 @@ class World {
   void poll(std::uint32_t peer);
   void set_timer(std::uint32_t peer, std::int64_t delay_ms);
   std::optional<Parcel> decide(Peer& peer, const Hub& hub);
+  [[nodiscard]] role::trainer::Train uncalled_work(const fold::RunState& run,
+                                                   const Peer& peer) const;
+  void intrude(const fold::RunState& run, const Peer& peer, role::trainer::Action& action);
+  void intrude(const fold::RunState& run, const Peer& peer, role::validator::Action& action);
   void insist(const fold::RunState& run, role::trainer::Action& action);
   void on_answer(const Event& event);
   void on_receipt(const Event& event);
@@ -298,9 +302,11 @@ class World {
 
   // checks.cpp
   void check_close(const Hub& hub);
+  void check_votes(const fold::ClosedRound& closed, const Ledger::Closed& own);
   void check_numbers(const fold::ClosedRound& closed);
   void check_people(const fold::RunState& run);
   void check_folder(bool last);
+  [[nodiscard]] Result<fold::Outcome> fold_again(View entry);
   void check_queues();
   void check_end();
   void check_learning(const fold::RunState& run);
@@ -349,8 +355,10 @@ class World {
   Ledger ledger_;
   Recount recount_;
   Digest recount_weights_;
+  bool open_to_all_ = false;  // the open round, after its draw's deadline
   std::size_t recounted_ = 0;
-  fold::LogState folder_;  // an independent reader of the log
+  fold::LogState folder_;         // an independent reader of the log
+  std::vector<Digest> verified_;  // SHA-256 of each entry whose signature the first reader checked
   std::map<std::uint64_t, Digest> state_hashes_;
   std::map<std::string, std::uint64_t> promised_;  // record id: index in a receipt
   // trouble.cpp's

@@ -274,7 +274,9 @@ std::vector<std::uint32_t> votes(std::span<const std::uint32_t> standing,
   std::vector<std::uint32_t> out(group.size());
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (standing[i] == 0) continue;
-    const std::uint64_t part = standing[i] * most[group[i]] / sum[group[i]];  // both ≤ 2^30
+    const std::uint64_t part = HARAMBEE_MUTANT("copies-vote")
+                                   ? standing[i]
+                                   : standing[i] * most[group[i]] / sum[group[i]];  // both ≤ 2^30
     out[i] = static_cast<std::uint32_t>(std::max<std::uint64_t>(part, 1));
   }
   return out;
@@ -302,9 +304,9 @@ Result<Weights> robust_weights(const RobustRule& rule, const RobustRound& round)
     }
     return vote_weights(clipped, norms, votes(standing, group), half_of_possible(round));
   }
-  const bool wanted = bounded || rule.kind == Kind::centered;
-  Result<Gram> gram =
-      Gram::make(round.deltas, wanted ? round.previous : nullptr, rule.sample, round.seed);
+  const bool centered = rule.kind == Kind::centered && !HARAMBEE_MUTANT("no-center");
+  const Delta* center = bounded || centered ? round.previous : nullptr;
+  Result<Gram> gram = Gram::make(round.deltas, center, rule.sample, round.seed);
   if (!gram) return gram.error();
   if (group.empty()) group = similar_groups(*gram, count, rule.similar);
   const std::vector<std::uint32_t> vote = votes(standing, group);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/mutant.h"
 #include "base/rng.h"
 
 namespace harambee::fold {
@@ -68,8 +69,10 @@ std::vector<KeyId> draw_cohort(const RunState& run, const RecordId& opening) {
   Candidates candidates = candidates_of(run);
   if (candidates.size() <= places) return {};
   const Digest seed = cohort_seed(run.id, static_cast<std::uint64_t>(run.round.number), opening);
-  const std::size_t reserved =
-      std::min(candidates.returning.size(), std::max<std::size_t>(places / kReturningPart, 1));
+  const std::size_t reserved = HARAMBEE_MUTANT("nobody-returns")
+                                   ? 0
+                                   : std::min(candidates.returning.size(),
+                                              std::max<std::size_t>(places / kReturningPart, 1));
   std::vector<KeyId> cohort;
   fill(cohort, places - reserved, std::move(candidates.settled), seed);
   fill(cohort, places, std::move(candidates.returning), seed);

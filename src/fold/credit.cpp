@@ -42,8 +42,9 @@ std::vector<MicroCredit> split_in_groups(MicroCredit total, std::span<const std:
   std::vector<std::size_t> names;
   std::map<std::size_t, std::vector<std::size_t>> members;
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    if (members[groups[i]].empty()) names.push_back(groups[i]);
-    members[groups[i]].push_back(i);
+    const std::size_t group = HARAMBEE_MUTANT("paid-by-head") ? i : groups[i];
+    if (members[group].empty()) names.push_back(group);
+    members[group].push_back(i);
   }
   const std::vector<MicroCredit> pools = split_evenly(total, names.size());
   std::vector<MicroCredit> parts(groups.size());

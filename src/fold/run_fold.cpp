@@ -55,7 +55,7 @@ Objection work_objection(const RunState& run, const Member& member, const Contri
 
 // Why there is no place for this member; members that the round waits for have theirs reserved.
 Objection place_objection(const RunState& run, const Member& member, std::int64_t now_ms) {
-  if (run.left_out(member.key) && !run.open_to_all(now_ms)) {
+  if (run.left_out(member.key) && !run.open_to_all(now_ms) && !HARAMBEE_MUTANT("undrawn-work")) {
     return "the author was not drawn for this round: it has " +
            std::to_string(run.round.cohort.size()) + " places";
   }
@@ -100,7 +100,8 @@ Objection score_objection(const RunState& run, const KeyId& author, std::int64_t
   if (run.phase == Phase::commit) return "the commit phase has not ended";
   if (run.phase == Phase::closing) return "late: the round's scores are final";
   if (run.score_of(author)) return "the author has scored this round already";
-  if (!run.may_score(author, now_ms)) return "the author was not drawn to score this round";
+  if (!run.may_score(author, now_ms) && !HARAMBEE_MUTANT("undrawn-judge"))
+    return "the author was not drawn to score this round";
   if (act.base != run.weights) return "base: not the weights of this round";
   if (act.seed != run.round.score_seed) return "seed: not the score seed of this round";
   if (act.entries.size() != run.round.contributions.size()) {

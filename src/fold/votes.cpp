@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace harambee::fold {
 
@@ -15,6 +16,7 @@ bool together(const RoundState& round, std::size_t i, std::size_t j) {
     const std::vector<ScoreEntry>& entries = scored.act.entries;
     votes += entries[i].group == entries[j].group ? 1 : 0;
   }
+  if (HARAMBEE_MUTANT("one-ties")) return votes > 0;
   return votes * 2 > round.scores.size();
 }
 
@@ -74,7 +76,7 @@ std::vector<std::uint32_t> standing_caps(const RunState& run, std::span<const Ke
     if (group[i] == i) ++(established[i] ? known : unknown);
   }
   std::vector<std::uint32_t> caps(authors.size(), kFullVote);
-  if (known == 0) return caps;
+  if (known == 0 || HARAMBEE_MUTANT("newcomers-vote")) return caps;
   constexpr std::int64_t kBillion = 1'000'000'000;
   const auto share = static_cast<std::uint64_t>(judge.newcomer_share.nanos);
   const auto rest = static_cast<std::uint64_t>(kBillion - judge.newcomer_share.nanos);  // > 0

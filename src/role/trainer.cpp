@@ -86,7 +86,7 @@ Action decide_trainer(const fold::LogState& log, const fold::RunState& run, cons
   if (std::optional<RevealStates> owed = owed_states(run, me, facts)) return *owed;
   if (std::optional<Dispute> due = due_dispute(run, me, facts)) return *due;
   if (run.phase == fold::Phase::finished) return Done{};
-  if (!log.author(me)) {
+  if (!member && !log.author(me)) {
     if (facts.identify_sent) return Wait{"identity sent"};
     return Identify{};
   }

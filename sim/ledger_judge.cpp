@@ -1,0 +1,149 @@
+// The judge's layers of spec/run.md §9 and spec/assignment.md, once more: who is drawn, who shares
+// a vote, whose vote is small.
+#include <algorithm>
+
+#include "base/encoding.h"
+#include "base/hash.h"
+#include "base/rng.h"
+#include "sim/ledger.h"
+
+namespace harambee::sim {
+namespace {
+
+using Keys = std::vector<std::string>;
+
+std::int64_t nanos(const Json* decimal) {  // "0.25"
+  const std::string text = decimal && decimal->string() ? *decimal->string() : "0";
+  const std::size_t point = std::min(text.find('.'), text.size());
+  std::string part = point < text.size() ? text.substr(point + 1) : "";
+  part.resize(9, '0');
+  return std::stoll(text.substr(0, point)) * 1'000'000'000 + std::stoll(part);
+}
+
+Bytes bytes_of(const std::string& hex) { return *from_hex(hex); }
+
+// The first `count` of a shuffle from the front.
+Keys shuffled(Keys keys, std::size_t count, const Digest& seed) {
+  Rng rng(seed);
+  count = std::min(count, keys.size());
+  Keys out;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t other = i + static_cast<std::size_t>(rng.below(keys.size() - i));
+    out.push_back(keys[other]);
+    keys[other] = keys[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+void Ledger::draw_cohort(const std::string& opening) {
+  cohort.clear();
+  const auto places = static_cast<std::size_t>(judge("cohort"));
+  Keys settled, returning, fresh;
+  for (const std::string& key : by_ordinal_) {
+    Member& member = members[key];
+    member.drawn = true;
+    if (member.left || member.excluded || member.joined >= opened_) continue;
+    if (member.joined >= opened_before_) {
+      fresh.push_back(key);
+    } else {
+      (member.missed ? returning : settled).push_back(key);
+    }
+  }
+  if (places == 0 || settled.size() + returning.size() + fresh.size() <= places) return;
+  Bytes number;
+  put_u64be(number, static_cast<std::uint64_t>(round));
+  const Digest seed =
+      sha256({view("harambee cohort v1\n"), bytes_of(run), number, bytes_of(opening)});
+  const std::size_t back = std::min(returning.size(), std::max<std::size_t>(1, places / 8));
+  const auto take = [&](const Keys& from, std::size_t most) {
+    const Keys drawn = shuffled(from, most - cohort.size(), seed);
+    cohort.insert(drawn.begin(), drawn.end());
+  };
+  take(settled, places - back);
+  take(returning, places);
+  take(fresh, places);
+  for (auto& [key, member] : members) member.drawn = cohort.contains(key);
+}
+
+void Ledger::draw_committee() {
+  const std::int64_t seats = judge("committee");
+  committee = validators;
+  if (seats == 0 || static_cast<std::size_t>(seats) >= validators.size()) return;
+  const Digest seed = sha256({view("harambee committee v1\n"), bytes_of(seed_)});
+  committee = shuffled(validators, static_cast<std::size_t>(seats), seed);
+}
+
+// For each of these works the index among them of its group's first: pairs that more than half of
+// the scores put together, and chains of such pairs.
+std::vector<std::size_t> Ledger::groups_of(const std::vector<std::size_t>& some) const {
+  std::vector<std::size_t> group(some.size());
+  for (std::size_t i = 0; i < some.size(); ++i) group[i] = i;
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      for (std::size_t j = i + 1; j < some.size(); ++j) {
+        if (group[i] == group[j]) continue;
+        std::size_t votes = 0;
+        for (const Score& one : scores) {
+          votes += one.votes[some[i]].group == one.votes[some[j]].group ? 1 : 0;
+        }
+        if (2 * votes <= scores.size()) continue;
+        group[i] = group[j] = std::min(group[i], group[j]);
+        changed = true;
+      }
+    }
+  }
+  return group;
+}
+
+std::vector<std::uint64_t> Ledger::caps_of(const std::vector<std::size_t>& some,
+                                           const std::vector<std::size_t>& group) const {
+  constexpr std::uint64_t kFull = std::uint64_t{1} << 30;
+  const auto is_new = [&](std::size_t i) {
+    return members.at(works[some[i]].author).accepted < judge("newcomer_rounds");
+  };
+  std::set<std::size_t> known, all;
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    all.insert(group[i]);
+    if (!is_new(i)) known.insert(group[i]);
+  }
+  std::vector<std::uint64_t> caps(some.size(), kFull);
+  if (known.empty()) return caps;
+  __extension__ using Wide = unsigned __int128;
+  const auto share =
+      static_cast<std::uint64_t>(nanos(recipe.find("judge")->find("newcomer_share")));
+  const std::uint64_t unknown = std::max<std::uint64_t>(1, all.size() - known.size());
+  const Wide cap = (static_cast<Wide>(kFull) * share * known.size()) /
+                   (static_cast<Wide>(1'000'000'000 - share) * unknown);
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    if (is_new(i) && cap < kFull) caps[i] = static_cast<std::uint64_t>(cap);
+  }
+  return caps;
+}
+
+void Ledger::weigh(Closed& closed) const {
+  std::vector<std::size_t> accepted, evaluated;
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    bool ok = false;
+    static_cast<void>(median_gain(i, ok));
+    if (ok) evaluated.push_back(i);
+    if (std::count(closed.accepted.begin(), closed.accepted.end(), works[i].id)) {
+      accepted.push_back(i);
+    }
+  }
+  closed.group = groups_of(accepted);
+  closed.caps = caps_of(accepted, closed.group);
+  const std::vector<std::size_t> group = groups_of(evaluated);
+  const std::vector<std::uint64_t> caps = caps_of(evaluated, group);
+  std::map<std::size_t, std::uint64_t> largest;
+  for (std::size_t i = 0; i < evaluated.size(); ++i) {
+    largest[group[i]] = std::max(largest[group[i]], caps[i]);
+  }
+  closed.possible = 0;
+  for (const auto& [first, cap] : largest) closed.possible += cap;
+}
+
+}  // namespace harambee::sim
