@@ -21,6 +21,11 @@ std::vector<std::string> hexes(const std::vector<KeyId>& keys) {
   return out;
 }
 
+std::vector<std::string> sorted(std::vector<std::string> keys) {
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
 }  // namespace
 
 // Every entry that is published goes through here, after the real fold has taken it.
@@ -67,13 +72,14 @@ void World::learn(Hub& hub, View entry, const fold::Outcome& outcome) {
   const bool open = !run->round.cohort.empty() && run->open_to_all(hub.state.now_ms());
   if (open != open_to_all_) ++hub.epoch;  // those whom the draw left out look again
   open_to_all_ = open;
+  if (plan_.recipe.judge.auditors > 0) check_audits(hub, *run);
   if (before == ledger_.phase && closed == ledger_.history.size()) return;
   ++hub.epoch;
   if (ledger_.phase == Ledger::Phase::score) {
     report_.reached(run->missed.empty() ? Probe::phase_early : Probe::phase_by_deadline);
     for (std::size_t i = 0; i < run->missed.size(); ++i) report_.reached(Probe::missed);
   }
-  if (ledger_.phase == Ledger::Phase::closing && ledger_.scores.size() < ledger_.committee.size()) {
+  if (ledger_.phase == Ledger::Phase::closing && ledger_.scores.size() < ledger_.awaited().size()) {
     report_.reached(Probe::silent_validators);
   }
   if (closed < ledger_.history.size()) check_close(hub);
@@ -147,6 +153,42 @@ void World::check_votes(const fold::ClosedRound& closed, const Ledger::Closed& o
   if (own.judges < plan_.validators) report_.reached(Probe::committee_drawn);
 }
 
+// I4, I7: audits are where the rules are, and no minority of lying auditors convicts anybody honest
+// or makes an honest auditor a liar.
+void World::check_audits(Hub& hub, const fold::RunState& run) {
+  std::uint64_t state = run.audits.size() + 1'000 * run.liars.size();
+  bool same = run.audits.size() == ledger_.cases.size() && run.liars.size() == ledger_.liars.size();
+  for (std::size_t i = 0; same && i < run.audits.size(); ++i) {
+    const fold::AuditCase& one = run.audits[i];
+    const Ledger::Case& own = ledger_.cases[i];
+    const std::string end = one.end == fold::AuditEnd::none ? "" : fold::name(one.end);
+    same = one.contribution.id.hex() == own.work && end == own.end &&
+           one.answers.size() == own.answers.size() && one.everybody == own.everybody &&
+           (one.phase == fold::AuditPhase::reveal) == own.reveal &&
+           (one.phase != fold::AuditPhase::ended) == own.open &&
+           hexes(one.auditors) == sorted(own.asked);
+    state = state * 31 + 7 * one.answers.size() + static_cast<std::uint64_t>(one.end) +
+            (own.reveal ? 3 : 0) + (own.everybody ? 5 : 0);
+  }
+  report_.check(same, "I4", "the audits are not those of the rules");
+  if (state == audits_seen_) return;
+  audits_seen_ = state;
+  ++hub.epoch;
+  for (const auto& [key, liar] : run.liars) {
+    const Peer& peer = peers_[peer_of_.at(key)];
+    report_.check(peer.liar || peer.conduct != Conduct::honest, "I7",
+                  "honest " + who(peer_of_.at(key)) + " is called a liar: " + liar.reason);
+    report_.reached(Probe::liar_found);
+  }
+  for (const fold::AuditCase& one : run.audits) {
+    if (one.end == fold::AuditEnd::passed) report_.reached(Probe::audit_passed);
+    if (one.end == fold::AuditEnd::withheld) report_.reached(Probe::audit_withheld);
+    if (one.end == fold::AuditEnd::convicted) report_.reached(Probe::convicted);
+    if (one.end == fold::AuditEnd::cleared) report_.reached(Probe::cleared);
+    if (one.end == fold::AuditEnd::accused) report_.reached(Probe::accused);
+  }
+}
+
 // I3, I7: credit and standing, by double entry.
 void World::check_people(const fold::RunState& run) {
   std::int64_t sum = 0;
@@ -158,16 +200,20 @@ void World::check_people(const fold::RunState& run) {
   }
   std::int64_t rounds = 0;
   for (const Ledger::Closed& closed : ledger_.history) rounds += closed.accepted.empty() ? 0 : 1;
-  report_.check(
-      sum == run.distributed.micros() && sum == rounds * plan_.recipe.credit.round.micros(), "I3",
-      "credit was made or lost");
+  report_.check(sum == run.distributed.micros() && ledger_.forfeited == run.forfeited.micros() &&
+                    sum + ledger_.forfeited == rounds * plan_.recipe.credit.round.micros(),
+                "I3", "credit was made or lost");
   report_.check(run.members.size() == ledger_.members.size(), "I4", "other members than joined");
   std::uint64_t excluded = 0;
   for (const auto& [key, member] : run.members) {
-    if (!member.excluded && member.rejected == 0 && member.accepted == 0) continue;
+    if (!member.excluded && !member.suspended && member.rejected == 0 && member.accepted == 0) {
+      continue;
+    }
     const auto own = ledger_.members.find(key.hex());
     if (!report_.check(
             own != ledger_.members.end() && own->second.excluded == member.excluded.has_value() &&
+                own->second.suspended == member.suspended.has_value() &&
+                own->second.slashed == member.slashed &&
                 own->second.streak == member.rejected_streak &&
                 own->second.accepted == member.accepted && own->second.rejected == member.rejected,
             "I4", "the standing of " + key.hex().substr(0, 8) + " is not the rules'")) {

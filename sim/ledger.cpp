@@ -122,6 +122,8 @@ bool Ledger::feed(View bytes) {
   if (entry.kind == "contribution") contribution(entry);
   if (entry.kind == "score") score(entry);
   if (entry.kind == "close") close(entry);
+  if (entry.kind == "audit") audit(entry.author, entry.round, entry.body);
+  if (entry.kind == "reveal") reveal(entry.author, entry.round, entry.body, entry.blobs);
   return true;
 }
 
@@ -130,8 +132,8 @@ std::int64_t Ledger::rule(const char* name) const { return number(at(recipe, nam
 std::int64_t Ledger::judge(const char* name) const { return number(at(at(recipe, "judge"), name)); }
 
 bool Ledger::expected(const Member& member) const {
-  return !member.left && !member.excluded && !member.missed && member.joined < opened_ &&
-         member.drawn;
+  return !member.left && !member.excluded && !member.suspended && !member.missed &&
+         member.joined < opened_ && member.drawn;
 }
 
 void Ledger::open(std::int64_t number, const std::string& opening) {
@@ -142,16 +144,21 @@ void Ledger::open(std::int64_t number, const std::string& opening) {
   scores.clear();
   missed_.clear();
   seed_.clear();
-  waiting_for_ = 0;
   draw_cohort(opening);
-  for (auto& [key, member] : members) {
-    member.in_round = false;
-    waiting_for_ += expected(member) ? 1 : 0;
+  for (auto& [key, member] : members) member.in_round = false;
+  count_waiting();
+}
+
+void Ledger::count_waiting() {
+  waiting_for_ = 0;
+  for (const auto& [key, member] : members) {
+    waiting_for_ += expected(member) && !member.in_round ? 1 : 0;
   }
 }
 
 void Ledger::tick(std::int64_t ms) {
   now_ms = ms;
+  tick_audits();
   if (phase == Phase::commit) {
     if (static_cast<std::int64_t>(works.size()) < rule("min_contributions")) return;
     const auto absent = [this](const auto& one) {
@@ -169,7 +176,7 @@ void Ledger::tick(std::int64_t ms) {
     phase = Phase::score;
     phase_ms_ = ms;
   } else if (phase == Phase::score) {
-    if (2 * scores.size() > committee.size() &&
+    if (2 * scores.size() > awaited().size() &&
         ms >= phase_ms_ + rule("reveal_ms") + rule("score_ms")) {
       phase = Phase::closing;
     }
@@ -202,7 +209,8 @@ void Ledger::contribution(const Entry& entry) {
   const bool mine = awaited || (!cohort.empty() && member.drawn);
   const std::size_t kept = early && !mine ? waiting_for_ : 0;
   const auto limit = judge("cohort");
-  if (member.excluded || member.left || member.in_round || (early && !member.drawn) ||
+  if (member.excluded || member.suspended || member.left || member.in_round ||
+      (early && !member.drawn) ||
       works.size() + kept >= static_cast<std::size_t>(limit == 0 ? 128 : limit) ||
       words(at(entry.body, "base")) != weights || !follows("ef", member.ef) ||
       !follows("opt", member.opt)) {
@@ -213,18 +221,24 @@ void Ledger::contribution(const Entry& entry) {
   member.missed = false;
   member.ef = words((*at(entry.body, "ef").array())[1]);
   member.opt = words((*at(entry.body, "opt").array())[1]);
-  works.push_back({entry.id, entry.author, delta, weights, entry.index});
+  const auto before = [&entry](const char* chain) {
+    return words((*at(entry.body, chain).array())[0]);
+  };
+  const bool fresh = before("ef").empty() && before("opt").empty();
+  member.links = fresh ? 1 : member.links + 1;
+  works.push_back({entry.id, entry.author, delta, weights, entry.index, before("ef"), member.ef,
+                   before("opt"), member.opt, member.links});
 }
 
 void Ledger::score(const Entry& entry) {
   if (phase != Phase::score || entry.round != round) return;
-  if (std::find(validators.begin(), validators.end(), entry.author) == validators.end()) return;
+  const std::vector<std::string> able = acting(), drawn = awaited();
+  if (std::find(able.begin(), able.end(), entry.author) == able.end()) return;
   for (const Score& other : scores) {
     if (other.author == entry.author) return;
   }
   const bool past = now_ms >= phase_ms_ + rule("reveal_ms") + rule("score_ms");
-  const auto listed = std::find(committee.begin(), committee.end(), entry.author);
-  if (listed == committee.end() && !past) return;
+  if (std::find(drawn.begin(), drawn.end(), entry.author) == drawn.end() && !past) return;
   if (words(at(entry.body, "base")) != weights || words(at(entry.body, "seed")) != seed_) return;
   const JsonArray& entries = *at(entry.body, "entries").array();
   if (entries.size() != works.size()) return;
@@ -235,11 +249,7 @@ void Ledger::score(const Entry& entry) {
     if (const Json* gain = entries[i].find("gain")) one.votes.back().gain = *gain->integer();
   }
   scores.push_back(std::move(one));
-  const auto has_scored = [this](const std::string& key) {
-    return std::any_of(scores.begin(), scores.end(),
-                       [&key](const Score& score) { return score.author == key; });
-  };
-  if (std::all_of(committee.begin(), committee.end(), has_scored)) phase = Phase::closing;
+  end_score_if_complete();
 }
 
 std::optional<std::int64_t> Ledger::median_gain(std::size_t work, bool& ok) const {
@@ -294,10 +304,13 @@ void Ledger::close(const Entry& entry) {
   closed.update = update;
   closed.seed = seed_;
   closed.drawn = cohort.size();
-  closed.judges = committee.size();
+  closed.judges = awaited().size();
   for (const Score& one : scores) closed.scorers.push_back(one.author);
   weigh(closed);
   pay(closed);
+  for (const Work& work : closed.works) {
+    if (members[work.author].slashed) forfeit(closed, work.author);
+  }
   stand(closed);
   history.push_back(std::move(closed));
   weights = new_weights;
@@ -311,7 +324,7 @@ void Ledger::close(const Entry& entry) {
   }
 }
 
-void Ledger::pay(const Closed& closed) {
+void Ledger::pay(Closed& closed) {
   if (closed.accepted.empty()) return;
   const Json& rules = at(recipe, "credit");
   const std::int64_t total = number(at(rules, "round"));
@@ -332,11 +345,19 @@ void Ledger::pay(const Closed& closed) {
   }
   std::map<std::size_t, std::vector<std::string>> groups;
   for (std::size_t i = 0; i < workers.size(); ++i) groups[closed.group[i]].push_back(workers[i]);
+  const std::map<std::string, std::int64_t> before = credits;
   const std::int64_t pool = total - judges - chair;
   const auto count = static_cast<std::int64_t>(groups.size());
   std::int64_t nth = 0;
   for (const auto& [first, sharing] : groups) {
     share(sharing, pool / count + (nth++ < pool % count ? 1 : 0));
+  }
+  std::size_t next = 0;
+  for (const Work& work : closed.works) {
+    if (next >= closed.accepted.size() || work.id != closed.accepted[next]) continue;
+    const auto had = before.find(work.author);
+    closed.earned[work.id] = credits[work.author] - (had == before.end() ? 0 : had->second);
+    ++next;
   }
   share(closed.scorers, judges);
   share({coordinator}, chair);

@@ -33,10 +33,31 @@ class Ledger {
     std::int64_t rejected = 0;
     bool in_round = false;  // has contributed to the open round
     bool drawn = true;      // may commit before the deadline
+    bool suspended = false;
+    bool slashed = false;  // convicted
+    std::size_t links = 0;
   };
   struct Work {
     std::string id, author, delta, base;
     std::uint64_t index = 0;
+    std::string ef_before, ef_after, opt_before, opt_after;
+    std::size_t links = 0;  // of the chain of states that ends in it
+  };
+  struct Answer {
+    std::string auditor, result, made;
+  };
+  // A contribution that is trained again.
+  struct Case {
+    std::string work, author;
+    std::int64_t round = 0;
+    bool open = false;
+    bool reveal = false;    // its states are waited for
+    bool revealed = false;  // … and were named
+    bool everybody = false;
+    std::int64_t since_ms = 0;
+    std::vector<std::string> asked;
+    std::vector<Answer> answers;
+    std::string end;  // empty: not ended
   };
   struct Vote {
     std::int64_t gain = 0;
@@ -60,8 +81,12 @@ class Ledger {
     std::uint64_t possible = 0;       // votes that there could have been, in 2^-30
     std::size_t drawn = 0;            // members that were drawn; 0: everybody might commit
     std::size_t judges = 0;           // validators whose scores were awaited
+    std::map<std::string, std::int64_t> earned;  // by accepted contributions, not forfeited
   };
   enum class Phase { waiting, commit, score, closing, finished };
+
+  [[nodiscard]] std::vector<std::string> acting() const;   // validators that are no liars
+  [[nodiscard]] std::vector<std::string> awaited() const;  // whose scores the round waits for
 
   // The next entry of the log. False: no honest hub would have logged it (`fault` says why).
   bool feed(View entry);
@@ -83,7 +108,10 @@ class Ledger {
   std::vector<Work> works;
   std::vector<Score> scores;
   std::set<std::string> cohort;        // drawn for the open round; empty: everybody
-  std::vector<std::string> committee;  // whose scores are awaited
+  std::vector<std::string> committee;  // drawn to score
+  std::vector<Case> cases;             // in the order of their first opening
+  std::set<std::string> liars;
+  std::int64_t forfeited = 0;
   std::vector<Closed> history;
   std::map<std::string, std::int64_t> credits;
 
@@ -102,18 +130,36 @@ class Ledger {
   [[nodiscard]] std::vector<std::uint64_t> caps_of(const std::vector<std::size_t>& works,
                                                    const std::vector<std::size_t>& group) const;
   void weigh(Closed& closed) const;
+  void count_waiting();
+  void end_score_if_complete();
+  // ledger_audit.cpp
+  [[nodiscard]] const Work* audited_work(std::int64_t number, const std::string& id) const;
+  [[nodiscard]] Case* case_of(const std::string& id);
+  [[nodiscard]] static std::vector<std::string> wanted_states(const Work& work);
+  Case& open_case(std::int64_t number, const Work& work);
+  void tick_audits();
+  void call_everybody(Case& one);
+  void audit(const std::string& author, std::int64_t number, const Json& body);
+  void reveal(const std::string& author, std::int64_t number, const Json& body, const Json& blobs);
+  void decide(Case& one, bool late);
+  void end_case(Case& one, const std::string& end);
+  void stand_suspended(const std::string& author);
+  void convict(const std::string& author);
+  void forfeit(Closed& closed, const std::string& author);
+  void name_liar(const std::string& key);
   [[nodiscard]] bool expected(const Member& member) const;
   [[nodiscard]] std::int64_t rule(const char* name) const;
   [[nodiscard]] std::int64_t judge(const char* name) const;
   [[nodiscard]] std::optional<std::int64_t> median_gain(std::size_t work, bool& ok) const;
   [[nodiscard]] std::vector<std::string> accepted_set() const;
-  void pay(const Closed& closed);
+  void pay(Closed& closed);
   void stand(Closed& closed);
 
   std::vector<std::pair<std::uint64_t, std::string>> peaks_;  // of the tree: leaves, raw hash
   std::uint64_t opened_ = 0;
   std::uint64_t opened_before_ = 0;      // entry that opened the round before
   std::vector<std::string> by_ordinal_;  // members
+  std::size_t drawn_rounds_ = 0;         // closed rounds whose audits were drawn
   std::int64_t opened_ms_ = 0;
   std::int64_t phase_ms_ = 0;
   std::size_t waiting_for_ = 0;  // expected members without a contribution

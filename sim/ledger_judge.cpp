@@ -44,7 +44,7 @@ void Ledger::draw_cohort(const std::string& opening) {
   for (const std::string& key : by_ordinal_) {
     Member& member = members[key];
     member.drawn = true;
-    if (member.left || member.excluded || member.joined >= opened_) continue;
+    if (member.left || member.excluded || member.suspended || member.joined >= opened_) continue;
     if (member.joined >= opened_before_) {
       fresh.push_back(key);
     } else {
@@ -69,10 +69,10 @@ void Ledger::draw_cohort(const std::string& opening) {
 
 void Ledger::draw_committee() {
   const std::int64_t seats = judge("committee");
-  committee = validators;
-  if (seats == 0 || static_cast<std::size_t>(seats) >= validators.size()) return;
+  committee = acting();
+  if (seats == 0 || static_cast<std::size_t>(seats) >= committee.size()) return;
   const Digest seed = sha256({view("harambee committee v1\n"), bytes_of(seed_)});
-  committee = shuffled(validators, static_cast<std::size_t>(seats), seed);
+  committee = shuffled(committee, static_cast<std::size_t>(seats), seed);
 }
 
 // For each of these works the index among them of its group's first: pairs that more than half of

@@ -15,6 +15,7 @@ namespace {
 constexpr std::int64_t kFetchMs = 400;
 constexpr std::int64_t kWaitMs = 500;
 constexpr std::size_t kModelsKept = 4;
+constexpr std::size_t kModelsKeptForAudits = 256;
 
 }  // namespace
 
@@ -42,7 +43,8 @@ void World::catch_up() {
     }
     models_[closed.weights] = std::move(next);
     model_order_.push_back(closed.weights);
-    if (model_order_.size() > kModelsKept) {
+    const bool audited = plan_.recipe.judge.auditors > 0;  // old rounds are trained again then
+    if (model_order_.size() > (audited ? kModelsKeptForAudits : kModelsKept)) {
       models_.erase(model_order_.front());
       model_order_.pop_front();
     }

@@ -12,14 +12,13 @@ constexpr std::array<std::string_view, kFaults> kFaultNames{
     "crash",     "coordinator", "hub-crash", "torn",      "bit-flip", "backup",
     "two-faced", "censor",      "clock",     "mixed",     "liars",    "attackers"};
 constexpr std::array<std::string_view, kConducts> kConductNames{
-    "honest", "sign-flip", "scaled",   "noise",     "collude",
-    "stale",  "copy",      "withhold", "malformed", "sybil"};
+    "honest", "sign-flip", "scaled",    "noise", "collude", "stale",
+    "copy",   "withhold",  "malformed", "sybil", "lazy",    "lazy-hidden"};
 
 // A model of about a thousand parameters. What is learned in it is the simulator's own small task
 // (sim/task.h); its files, digests and deltas are real.
 fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
   fold::Recipe recipe = fold::default_recipe();
-  recipe.judge.auditors = 0;            // simulated validators train nothing again yet
   recipe.judge.void_rise = Decimal{0};  // the ledger of the checks knows no voids yet
   recipe.judge.step_max = Decimal{0};   // and no bound of steps
   recipe.model.context = 8;
@@ -65,6 +64,11 @@ void draw_judge(Plan& plan, const Config& config) {
   if (draw.chance(1, 2)) {
     judge.newcomer_rounds = draw.between(1, 4);
     judge.newcomer_share = {draw.between(1, 50) * 10'000'000};
+  }
+  if (draw.chance(1, 2) && config.peers <= 256) {
+    judge.auditors = draw.between(1, 3);
+    judge.audit = {draw.between(1, 10) * 50'000'000};
+    judge.audit_newcomer = {draw.between(1, 10) * 100'000'000};
   }
   if (draw.chance(1, 2)) judge.committee = draw.between(3, 5);
   if (draw.chance(1, 2)) {
@@ -161,11 +165,13 @@ Plan draw_plan(const Config& config) {
   draw_network(plan, draw);
   plan.tick_ms = large ? 1000 : draw.between(2, 12) * 100;
   plan.batch_ms = large ? 2000 : draw.between(1, 15) * 20;
-  plan.join_ms = large ? 30'000 : draw.between(0, 8000);
+  // A crowd comes no faster than the hub can log it, or nobody else would get a word in.
+  plan.join_ms = large ? std::max<std::int64_t>(30'000, 5 * config.peers) : draw.between(0, 8000);
   plan.trouble_ms = draw.between(2, 15) * 1000;
   const fold::Recipe& recipe = plan.recipe;
   const std::int64_t round_ms = recipe.commit_ms + recipe.reveal_ms + recipe.score_ms;
   plan.safety_ms = round_ms * draw.between(2, std::max<std::int64_t>(2, config.rounds));
+  if (large) plan.safety_ms += plan.join_ms;
   // Long polls, retries and sleepers' last messages need some time on top.
   plan.liveness_ms = 3 * round_ms + 60'000;
   return plan;

@@ -55,17 +55,19 @@ class Faults {
 // How a member of the run behaves.
 enum class Conduct : std::uint8_t {
   honest,
-  sign_flip,  // −Δ
-  scaled,     // 100 Δ
-  noise,      // random directions of the same size
-  collude,    // all of these send the same direction
-  stale,      // trained from older weights
-  copy,       // commits to bytes that somebody else has committed to
-  withhold,   // commits, never reveals
-  malformed,  // reveals bytes that are no delta
-  sybil,      // all of these send one member's honest work under many keys
+  sign_flip,    // −Δ
+  scaled,       // 100 Δ
+  noise,        // random directions of the same size
+  collude,      // all of these send the same direction
+  stale,        // trained from older weights
+  copy,         // commits to bytes that somebody else has committed to
+  withhold,     // commits, never reveals
+  malformed,    // reveals bytes that are no delta
+  sybil,        // all of these send one member's honest work under many keys
+  lazy,         // trains fewer steps than it says: only doing it again shows that
+  lazy_hidden,  // … and reveals no states to auditors
 };
-inline constexpr std::size_t kConducts = 10;
+inline constexpr std::size_t kConducts = 12;
 [[nodiscard]] std::string_view name(Conduct conduct);
 
 struct Config {

@@ -58,8 +58,9 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
   bool wait = false;
   if (peer.role == Role::trainer) {
     if (peer.epoch == hub.epoch) return std::nullopt;
-    const role::TrainerFacts facts{peer.identify_sent, peer.join_sent, round(peer.attempted),
-                                   round(peer.uploaded)};
+    role::TrainerFacts facts{peer.identify_sent, peer.join_sent, round(peer.attempted),
+                             round(peer.uploaded)};
+    if (peer.desk && !peer.desk->states_done.empty()) facts.states_done = peer.desk->states_done;
     auto action = role::decide_trainer(hub.state, *run, peer.id, facts);
     if (twice_ != kNone && &peer == &peers_[twice_]) insist(*run, action);
     if (peer.conduct != Conduct::honest) intrude(*run, peer, action);
@@ -80,6 +81,14 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
       if (peer.liar) intrude(*run, peer, action);
       wait = std::holds_alternative<role::validator::Wait>(action);
       decision.action = std::move(action);
+      // As node/validator: audits while nothing else is to be done.
+      role::AuditorFacts audits{std::string(fold::kExactClass), {}};
+      if (peer.desk) audits.given_up = peer.desk->given_up;
+      auto again = role::decide_auditor(*run, peer.id, audits);
+      if (wait && std::holds_alternative<role::auditor::Repeat>(again)) {
+        wait = false;
+        decision.action = std::get<role::auditor::Repeat>(std::move(again));
+      }
     } else {
       auto action = role::decide_coordinator(hub.state, *run, peer.id,
                                              {clock, peer.identify_sent, round(peer.attempted)});
@@ -190,8 +199,8 @@ void World::on_answer(const Event& event) {
     return poll(event.peer);
   }
   if (const auto* decision = std::get_if<Decision>(&parcel)) return act(event.peer, *decision);
-  if (peer.role == Role::trainer) return poll(event.peer);
   upload_all(event.peer);
+  if (peer.role == Role::trainer) return poll(event.peer);
   set_timer(event.peer, plan_.tick_ms / 2);
 }
 
@@ -323,6 +332,8 @@ void World::crash(std::uint32_t index, std::int64_t down_ms) {
     if (!desk.pending.empty()) report_.reached(Probe::crash_with_record);
     if (desk.close) report_.reached(Probe::coordinator_died);
     desk.in_flight = desk.refused = desk.revealing = false;
+    desk.states_done.clear();
+    desk.given_up.clear();
     desk.score.reset();
     desk.close.reset();
     desk.gathered.clear();

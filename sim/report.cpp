@@ -51,7 +51,15 @@ constexpr std::array<std::string_view, kProbes> kNames{"phase-by-deadline",
                                                        "not-drawn",
                                                        "committee-drawn",
                                                        "grouped",
-                                                       "small-vote"};
+                                                       "small-vote",
+                                                       "audit-passed",
+                                                       "audit-withheld",
+                                                       "states-revealed",
+                                                       "states-lost",
+                                                       "accused",
+                                                       "cleared",
+                                                       "convicted",
+                                                       "liar-found"};
 
 std::string time_of(std::int64_t ms) {
   std::string part = std::to_string(ms % 1000);

@@ -60,8 +60,16 @@ enum class Probe : std::uint8_t {
   committee_drawn,    // a round was scored by a part of the validators
   grouped,            // an accepted contribution shared its vote
   small_vote,         // … or had a newcomer's
+  audit_passed,       // a contribution was trained again and found exact
+  audit_withheld,     // … could not be, for want of its states
+  states_revealed,    // its author named the states that it started from
+  states_lost,        // … did not have them any more
+  accused,            // an audit ended with an accusation that too few confirmed
+  cleared,            // … showed that the accusers lied
+  convicted,          // … proved a forgery
+  liar_found,         // an auditor was found to lie
 };
-inline constexpr std::size_t kProbes = 46;
+inline constexpr std::size_t kProbes = 54;
 [[nodiscard]] std::string_view name(Probe probe);
 
 struct Summary {

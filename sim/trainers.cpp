@@ -53,6 +53,9 @@ void World::act(std::uint32_t index, const role::trainer::Action& action,
     peer.desk->delta_round = std::get<Reveal>(action).round;
     return reveal(index);
   }
+  if (const auto* states = std::get_if<RevealStates>(&action)) {
+    return reveal_states(index, *states, decision);
+  }
   if (const auto* train = std::get_if<Train>(&action)) {
     if (peer.mixed && chance_.chance(1, 3)) {
       return say_nonsense(index, *train, decision);
@@ -88,8 +91,7 @@ void World::on_trained(const Event& event) {
 Bytes World::make_delta(Peer& peer, const role::trainer::Train& action,
                         std::vector<float>& residual) {
   const std::vector<float>& base = *weights(action.base);
-  const std::uint64_t lean = (action.ordinal * 131) % base.size();
-  std::vector<float> trained = task_->train(base, action.seed, lean, plan_.recipe.inner);
+  std::vector<float> trained = train(peer, base, action.ordinal, action.seed);
   Digest named = action.base;
   Rng rng(action.seed);
   switch (peer.conduct) {
@@ -118,6 +120,8 @@ Bytes World::make_delta(Peer& peer, const role::trainer::Train& action,
     case Conduct::honest:
     case Conduct::copy:
     case Conduct::withhold:
+    case Conduct::lazy:
+    case Conduct::lazy_hidden:
       break;
   }
   auto blob = node::encode_contribution(up_, {named, peer.id}, base, trained, residual);
@@ -141,13 +145,21 @@ void World::contribute(std::uint32_t index, const Trained& trained) {
       report_.reached(Probe::fresh_chain);
     }
   }
-  if (action.optimizer && desk.optimizer == action.optimizer) {
+  if (act.error_feedback.before && action.optimizer && desk.optimizer == action.optimizer) {
     act.optimizer.before = desk.optimizer;
   }
   Bytes bytes = make_delta(peer, action, residual);
   if (residual.empty()) residual.assign(layout_->parameters(), 0.0F);
   act.error_feedback.after = exact::floats_digest(residual);
   act.optimizer.after = sha256({action.seed.view(), act.error_feedback.after.view()});
+  if (plan_.recipe.judge.auditors > 0) {
+    const auto* floats = reinterpret_cast<const std::uint8_t*>(residual.data());
+    keep_state(desk, Bytes(floats, floats + 4 * residual.size()));
+    Bytes optimizer(action.seed.bytes.begin(), action.seed.bytes.end());
+    const View after = act.error_feedback.after.view();
+    optimizer.insert(optimizer.end(), after.begin(), after.end());
+    keep_state(desk, std::move(optimizer));
+  }
   // The state that the log knows, and the one that it may know soon.
   std::erase_if(desk.residuals, [&](const auto& one) {
     return !action.error_feedback || one.first != *action.error_feedback;
@@ -229,7 +241,7 @@ void World::on_uploaded(const Event& event) {
   const Upload upload = std::get<Upload>(mail_.take(event.b));
   if (!peer.desk) return;
   Desk& desk = *peer.desk;
-  if (peer.role == Role::coordinator) {
+  if (peer.role == Role::coordinator || desk.to_upload.contains(upload.ref.digest)) {
     if (upload.taken) desk.to_upload.erase(upload.ref.digest);
     return;
   }

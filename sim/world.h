@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "fold/state.h"
 #include "format/model.h"
 #include "hub/sequencer.h"
+#include "role/auditor.h"
 #include "role/coordinator.h"
 #include "role/trainer.h"
 #include "role/validator.h"
@@ -40,7 +42,9 @@ using Blob = std::shared_ptr<const Bytes>;
 
 // What a mind decided, and where in the author's chain its record would go.
 struct Decision {
-  std::variant<role::trainer::Action, role::validator::Action, role::coordinator::Action> action;
+  std::variant<role::trainer::Action, role::validator::Action, role::coordinator::Action,
+               role::auditor::Repeat>
+      action;
   std::uint64_t seq = 0;
   std::optional<RecordId> prev;
   std::int64_t log_ms = 0;
@@ -105,6 +109,10 @@ struct Desk {
   // durable: a trainer's states under their digests, the newest and the one before it
   std::map<Digest, std::vector<float>> residuals;
   std::optional<Digest> optimizer;
+  std::map<Digest, Blob> states;  // what audits may ask for: error feedback and optimizer
+  std::deque<Digest> states_order;
+  std::set<RecordId> states_done;  // contributions whose states were uploaded, or are gone
+  std::set<RecordId> given_up;     // an auditor's: answered
   BlobRef delta;
   Blob delta_bytes;
   std::int64_t delta_round = -1;
@@ -296,12 +304,24 @@ class World {
   void close(std::uint32_t peer);
   void upload_all(std::uint32_t peer);
 
+  // audits.cpp
+  void keep_state(Desk& desk, Bytes bytes) const;
+  void reveal_states(std::uint32_t peer, const role::trainer::RevealStates& action,
+                     const Decision& decision);
+  void act(std::uint32_t peer, const role::auditor::Repeat& action, const Decision& decision);
+  [[nodiscard]] std::optional<fold::Replica> train_again(const fold::RunState& run,
+                                                         const role::auditor::Repeat& action,
+                                                         const fold::ClosedContribution& last);
+  [[nodiscard]] std::vector<float> train(const Peer& peer, const std::vector<float>& base,
+                                         std::uint64_t ordinal, const Digest& seed) const;
+
   // models: weights by digest, as everybody gets them from the update blobs
   [[nodiscard]] const std::vector<float>* weights(const Digest& digest);
   void catch_up();
 
   // checks.cpp
   void check_close(const Hub& hub);
+  void check_audits(Hub& hub, const fold::RunState& run);
   void check_votes(const fold::ClosedRound& closed, const Ledger::Closed& own);
   void check_numbers(const fold::ClosedRound& closed);
   void check_people(const fold::RunState& run);
@@ -355,7 +375,8 @@ class World {
   Ledger ledger_;
   Recount recount_;
   Digest recount_weights_;
-  bool open_to_all_ = false;  // the open round, after its draw's deadline
+  std::uint64_t audits_seen_ = 0;  // changes whenever an audit does
+  bool open_to_all_ = false;       // the open round, after its draw's deadline
   std::size_t recounted_ = 0;
   fold::LogState folder_;         // an independent reader of the log
   std::vector<Digest> verified_;  // SHA-256 of each entry whose signature the first reader checked

@@ -210,7 +210,7 @@ void wire_simulate(CLI::App& app, AllOptions& all, Chosen& chosen) {
   verb->add_option("--seeds", o.seeds, "So many seeds, one after the other (default: 1)")
       ->check(CLI::Range(1, 1'000'000'000));
   verb->add_option("--peers", o.peers, "Members of the run (default: 24)")
-      ->check(CLI::Range(4, 60'000));
+      ->check(CLI::Range(4, 100'000));
   verb->add_option("--rounds", o.rounds, "Rounds of the run (default: 8)")
       ->check(CLI::Range(1, 100'000));
   verb->add_option("--faults", o.faults, "all, none, or a list (docs/simulator.md)");

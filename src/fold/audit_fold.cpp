@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "fold/audit_verdict.h"
 
 namespace harambee::fold {
@@ -170,7 +171,7 @@ Objection take(RunState& run, const Context& context, const Audit& act) {
   AuditCase& audit = run.audits[*position];
   audit.answers.push_back({context.place, context.author, act});
   const bool accusing = act.result == AuditResult::differs || act.result == AuditResult::far;
-  if (accusing && !audit.everybody) {
+  if (accusing && !audit.everybody && !HARAMBEE_MUTANT("nobody-called")) {
     call_everybody(run, *position);
     begin_phase(audit, context, AuditPhase::audit);
   }
@@ -265,7 +266,7 @@ void expire_audits(RunState& run, const Context& context) {
   const std::vector<std::size_t> open = run.open_audits;  // ending one changes the list
   for (const std::size_t position : open) {
     const AuditCase& audit = run.audits[position];
-    if (context.now_ms < audit.phase_ms + patience) continue;
+    if (context.now_ms < audit.phase_ms + patience || HARAMBEE_MUTANT("patient-audits")) continue;
     if (audit.phase == AuditPhase::reveal) {
       end_audit(run, context, position, AuditEnd::withheld,
                 "its author did not reveal the states that it starts from");

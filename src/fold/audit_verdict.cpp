@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "fold/audit_fold.h"
 
 namespace harambee::fold {
@@ -73,6 +74,7 @@ void name_liar(RunState& run, const Context& context, const KeyId& key, std::str
 }
 
 void forfeit_unsettled(RunState& run, const KeyId& author) {
+  if (HARAMBEE_MUTANT("keeps-credit")) return;
   const std::size_t closed = run.history.size();
   const auto unsettled = static_cast<std::size_t>(kUnsettledRounds);
   for (std::size_t i = closed > unsettled ? closed - unsettled : 0; i < closed; ++i) {
@@ -127,7 +129,8 @@ bool exact_class(const RunState& run, const AuditCase& audit) {
 AuditEnd end_by_everybody(const RunState& run, const AuditCase& audit, const Tally& tally,
                           bool final) {
   const std::size_t asked = audit.auditors.size();
-  if (tally.same >= 2 && 2 * tally.same > asked) {
+  const bool few = HARAMBEE_MUTANT("one-convicts") && tally.same >= 1;
+  if (few || (tally.same >= 2 && 2 * tally.same > asked)) {
     return exact_class(run, audit) ? AuditEnd::convicted : AuditEnd::accused;
   }
   if (2 * tally.fine > asked) return AuditEnd::cleared;

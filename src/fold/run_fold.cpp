@@ -68,7 +68,9 @@ Objection contribution_objection(const RunState& run, const Member* member, cons
   const KeyId& author = context.author;
   if (!member) return "the author has not joined this run";
   if (member->excluded) return "the author is excluded: " + *member->excluded;
-  if (member->suspended) return "the author is suspended: " + *member->suspended;
+  if (member->suspended && !HARAMBEE_MUTANT("suspended-goes-on")) {
+    return "the author is suspended: " + *member->suspended;
+  }
   if (member->left) return "the author has left this run";
   if (Objection objection = round_objection(run, act.round)) return objection;
   if (run.phase != Phase::commit && !HARAMBEE_MUTANT("late-work")) {

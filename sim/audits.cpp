@@ -1,0 +1,143 @@
+// Audits: authors reveal the states that audited work started from, validators do it again.
+#include <algorithm>
+#include <cstring>
+
+#include "exact/outer_step.h"
+#include "fold/assignment.h"
+#include "node/round_math.h"
+#include "sim/world.h"
+
+namespace harambee::sim {
+namespace {
+
+constexpr std::size_t kStatesKept = 32;
+constexpr std::int64_t kWaitMs = 500;
+
+// What all liars say that they made.
+fold::Replica lie() {
+  return {sha256(view("a lie")), sha256(view("a lie, too")), sha256(view("a third"))};
+}
+
+}  // namespace
+
+std::vector<float> World::train(const Peer& peer, const std::vector<float>& base,
+                                std::uint64_t ordinal, const Digest& seed) const {
+  fold::InnerRule inner = plan_.recipe.inner;
+  const bool lazy = peer.conduct == Conduct::lazy || peer.conduct == Conduct::lazy_hidden;
+  if (lazy) inner.steps = (inner.steps + 1) / 2;
+  return task_->train(base, seed, (ordinal * 131) % base.size(), inner);
+}
+
+void World::keep_state(Desk& desk, Bytes bytes) const {
+  const Digest digest = sha256(bytes);
+  if (!desk.states.emplace(digest, std::make_shared<const Bytes>(std::move(bytes))).second) return;
+  desk.states_order.push_back(digest);
+  if (desk.states_order.size() <= kStatesKept) return;
+  desk.states.erase(desk.states_order.front());
+  desk.states_order.pop_front();
+}
+
+// As node/volunteer: the record names them, then they are uploaded.
+void World::reveal_states(std::uint32_t index, const role::trainer::RevealStates& action,
+                          const Decision& decision) {
+  Peer& peer = peers_[index];
+  Desk& desk = this->desk(peer);
+  fold::Reveal act{run_id_, action.round, action.contribution, {}};
+  bool lost = peer.conduct == Conduct::lazy_hidden;
+  const auto take = [&](const std::optional<Digest>& digest, std::string_view type) {
+    if (!digest) return;
+    const auto kept = desk.states.find(*digest);
+    if (kept == desk.states.end()) {
+      lost = true;
+      return;
+    }
+    const BlobRef ref{*digest, kept->second->size(), std::string(type)};
+    act.states.push_back(ref);
+    if (action.named) desk.to_upload[*digest] = {ref, kept->second, false};
+  };
+  take(action.error_feedback, fold::kErrorFeedbackType);
+  take(action.optimizer, fold::kOptimizerType);
+  if (!lost && !action.named) {
+    report_.reached(Probe::states_revealed);
+    return post(index, fold::write(act), decision.seq, decision.prev);
+  }
+  if (lost) report_.reached(Probe::states_lost);
+  desk.states_done.insert(action.contribution);
+  upload_all(index);
+  peer.epoch = 0;
+  poll(index);
+}
+
+// As node/repeat, over the simulated task. None: a state cannot be had.
+std::optional<fold::Replica> World::train_again(const fold::RunState& run,
+                                                const role::auditor::Repeat& action,
+                                                const fold::ClosedContribution& last) {
+  std::vector<std::pair<const fold::ClosedRound*, const fold::ClosedContribution*>> chain;
+  const bool whole = action.states.empty();
+  for (std::int64_t number = action.round; number >= 0; --number) {
+    const fold::ClosedRound& round = run.history[static_cast<std::size_t>(number)];
+    const auto mine =
+        std::ranges::find(round.contributions, last.author, &fold::ClosedContribution::author);
+    if (mine == round.contributions.end()) continue;
+    chain.emplace_back(&round, &*mine);
+    if (!whole || mine->links == 1) break;
+  }
+  std::ranges::reverse(chain);
+  std::vector<float> residual;
+  for (const BlobRef& ref : action.states) {
+    const auto& blobs = hubs_[0]->disk.platters().blobs;
+    const auto blob = blobs.find(ref.digest);
+    if (blob == blobs.end()) return std::nullopt;
+    if (ref.type != fold::kErrorFeedbackType) continue;
+    residual.resize(blob->second->size() / 4);
+    std::memcpy(residual.data(), blob->second->data(), 4 * residual.size());
+  }
+  const Peer honest;
+  fold::Replica made;
+  for (const auto& [round, one] : chain) {
+    const std::vector<float>* base = weights(round->base);
+    if (!base) return std::nullopt;
+    if (!one->error_feedback.before) residual.clear();
+    const Digest seed =
+        fold::inner_seed(run.id, static_cast<std::uint64_t>(round->number), last.author);
+    const std::vector<float> trained = train(honest, *base, run.member(last.author)->ordinal, seed);
+    const auto blob =
+        node::encode_contribution(up_, {round->base, last.author}, *base, trained, residual);
+    HARAMBEE_CHECK(blob.ok());
+    made.delta = sha256(*blob);
+    made.error_feedback = exact::floats_digest(residual);
+    made.optimizer = sha256({seed.view(), made.error_feedback->view()});
+  }
+  return made;
+}
+
+void World::act(std::uint32_t index, const role::auditor::Repeat& action,
+                const Decision& decision) {
+  Peer& peer = peers_[index];
+  const fold::RunState& run = *run_of(*hubs_[0]);
+  const fold::ClosedContribution* one = run.closed_contribution(action.round, action.contribution);
+  if (!one || hub_of(peer).lineage != 0) return set_timer(index, kWaitMs);  // of another log
+  fold::Audit act;
+  act.run = run_id_;
+  act.round = action.round;
+  act.contribution = action.contribution;
+  const fold::Replica committed{one->delta.digest, one->error_feedback.after, one->optimizer.after};
+  act.made = train_again(run, action, *one);
+  if (peer.liar) {
+    const auto author = peer_of_.find(one->author);
+    const bool friendly =
+        author != peer_of_.end() && peers_[author->second].conduct != Conduct::honest;
+    act.made = friendly ? committed : lie();
+  }
+  if (act.made) {
+    act.result = *act.made == committed ? fold::AuditResult::exact : fold::AuditResult::differs;
+  } else if (decision.log_ms < action.states_deadline_ms) {
+    return set_timer(index, kWaitMs);
+  } else {
+    act.result = fold::AuditResult::withheld;
+  }
+  desk(peer).given_up.insert(action.contribution);
+  post(index, fold::write(act), decision.seq, decision.prev);
+}
+
+}  // namespace harambee::sim
