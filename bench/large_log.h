@@ -161,6 +161,7 @@ class GivenLog : public hub::Sequencer {
   void run_batch() override {}
   std::shared_ptr<hub::Ticket> submit(Bytes) override { return nullptr; }
   std::shared_ptr<hub::Ticket> tick() override { return nullptr; }
+  Status shown(View) override { return ok(); }
   std::shared_ptr<const hub::Head> head() const override { return head_; }
   Result<std::vector<Bytes>> entries(std::uint64_t from, std::uint64_t) override {
     const auto& all = large_log().entries;

@@ -4,6 +4,7 @@
 #include "hub/blob_routes.h"
 #include "hub/dashboard.h"
 #include "hub/publication.h"
+#include "log/note.h"
 #include "log/tile.h"
 #include "record/limits.h"
 
@@ -109,8 +110,9 @@ class Hub : public HttpHandler {
     if (head.method == "PUT") {
       if (const auto name = after(path, "/blobs/")) return blobs_.plan_put(*name, head);
     }
-    plan.bytes_max =
-        head.method == "POST" && path == "/records" ? kRecordEnvelopeBytesMax : kSmallBodyBytesMax;
+    plan.bytes_max = head.method == "POST" && path == "/records"      ? kRecordEnvelopeBytesMax
+                     : head.method == "POST" && path == "/checkpoint" ? log::kNoteBytesMax
+                                                                      : kSmallBodyBytesMax;
     return plan;
   }
 
@@ -148,6 +150,7 @@ class Hub : public HttpHandler {
   HttpResponse post(std::string_view path, const HttpRequest& request) {
     if (path == "/records") return when_decided(sequencer_.submit(request.body), respond);
     if (path == "/tick") return when_decided(sequencer_.tick(), respond_tick);
+    if (path == "/checkpoint") return shown(request.body);
     return HttpResponse::error(404, "nothing is posted there");
   }
 
@@ -164,6 +167,16 @@ class Hub : public HttpHandler {
     if (const auto name = after(path, "/uploads/")) return blobs_.upload_state(*name);
     if (path.starts_with("/tile/")) return tile(path.substr(1));
     return HttpResponse::error(404, "no such page");
+  }
+
+  // Somebody knows a checkpoint, and tells us.
+  HttpResponse shown(View note) {
+    if (const Status taken = sequencer_.shown(note); !taken) {
+      const bool theirs = taken.error().code == ErrorCode::invalid;
+      return HttpResponse::error(theirs ? 400 : 503, taken.error().message);
+    }
+    if (const auto reason = sequencer_.damage()) return HttpResponse::error(409, *reason);
+    return json(200, {{"size", sequencer_.head()->size}});
   }
 
   HttpResponse checkpoint() {

@@ -39,6 +39,8 @@ struct Publication {
                              const std::string& checkpoint_note);
 
 inline constexpr const char* kCheckpointFile = "checkpoint";
+// The note that somebody has shown, of entries that this log does not have (sequencer.h).
+inline constexpr const char* kShownCheckpointFile = "checkpoint.shown";
 
 // The right edge of the log that the checkpoint promises, out of the files, checked against its
 // root and against the entries. Errors name the file.

@@ -55,6 +55,8 @@ class SequencerImpl : public Sequencer {
   std::shared_ptr<Ticket> submit(Bytes envelope) override;
   std::shared_ptr<Ticket> tick() override;
 
+  Status shown(View note) override;
+
   std::shared_ptr<const Head> head() const override { return published_log_.head(); }
   Result<std::vector<Bytes>> entries(std::uint64_t from, std::uint64_t bytes_max) override {
     return published_log_.entries(from, bytes_max);
@@ -77,6 +79,8 @@ class SequencerImpl : public Sequencer {
   Result<std::optional<log::Checkpoint>> read_published();
   Result<log::Checkpoint> read_committed();
   Status recover(const log::Checkpoint& published, const log::Checkpoint& committed);
+  void look_at_kept_note();
+  Result<std::optional<std::string>> contradiction(const log::Checkpoint& known);
   Status find_last_tick();
   bool find_tick_in(const std::vector<Bytes>& entries);
   Status begin_log();
@@ -178,8 +182,51 @@ Status SequencerImpl::load() {
     set_damage(recovered.error().message);
     return ok();
   }
-  if (committed_.size == 0) return begin_log();
+  look_at_kept_note();
+  if (committed_.size == 0) return damage() ? ok() : begin_log();
   return find_last_tick();
+}
+
+// ---- checkpoints that others know ----
+
+// Why the log cannot have given this checkpoint; none: it may have. The database knows of a
+// checkpoint before anybody else can. Roots of smaller logs are not compared here: whoever has
+// entries that we do not will not follow us, and shows that to everybody.
+Result<std::optional<std::string>> SequencerImpl::contradiction(const log::Checkpoint& known) {
+  auto head = order_.head();
+  if (!head) return head.error();
+  if (known.size < head->size || HARAMBEE_MUTANT("deaf-hub")) return std::optional<std::string>();
+  if (known.size == head->size) {
+    auto own = log::open_checkpoint(view(head->checkpoint), verifier());
+    if (!own) return own.error();
+    if (own->checkpoint.root == known.root) return std::optional<std::string>();
+  }
+  return std::optional(
+      "a checkpoint that this hub's key signed promises " + std::to_string(known.size) +
+      " entries, and this log has " +
+      (known.size > head->size ? std::to_string(head->size) : "others") +
+      ": an old copy was put back, or another hub has the same key. Put the newest "
+      "copy back, or begin a new log with a new key");
+}
+
+Status SequencerImpl::shown(View note) {
+  auto opened = log::open_checkpoint(note, verifier());
+  if (!opened) return invalid("not a checkpoint of this log: " + opened.error().message);
+  auto against = contradiction(opened->checkpoint);
+  if (!against) return against.error();
+  if (!*against || damage()) return ok();
+  // Read-only at once; kept, so that a restart does not forget it.
+  set_damage(**against);
+  return shelf_.replace(kShownCheckpointFile, note);
+}
+
+void SequencerImpl::look_at_kept_note() {
+  auto note = shelf_.read(kShownCheckpointFile);
+  if (!note) return;
+  auto opened = log::open_checkpoint(*note, verifier());
+  if (!opened) return;  // of another key: this directory has begun anew
+  auto against = contradiction(opened->checkpoint);
+  if (against && *against) set_damage(**against);
 }
 
 // From the published files to what the database promised. The files are not trusted: whatever

@@ -90,6 +90,13 @@ class Sequencer {
   // receipt, or a rejection with status 200 when there was none to make.
   [[nodiscard]] virtual std::shared_ptr<Ticket> tick() = 0;
 
+  // Somebody shows a signed checkpoint of this log. One that our own key signed, and that the log
+  // does not have (larger than the log, or another root at its size), proves that an old copy of
+  // the store was put back, or that two hubs use one key: nothing is written any more, for that
+  // would be a second log under the same key. damage() says so, also after a restart, until the log
+  // has at least that many entries. invalid: not a checkpoint that our key signed. Any thread.
+  [[nodiscard]] virtual Status shown(View note) = 0;
+
   [[nodiscard]] virtual std::shared_ptr<const Head> head() const = 0;
   // Envelopes [from, …) of the published log, up to bytes_max (but at least one if there is one).
   [[nodiscard]] virtual Result<std::vector<Bytes>> entries(std::uint64_t from,

@@ -100,6 +100,7 @@ struct Follower::Impl {
   Status learn_key(const LogAnswer& answer);
   Result<log::Checkpoint> open_note(const std::string& signed_note) const;
   Status take(const std::vector<Bytes>& entries, const std::string& signed_note);
+  void show_note() const;
   Error contradiction(const std::string& signed_note, const std::vector<Bytes>& entries,
                       const std::string& what) const;
 };
@@ -246,6 +247,18 @@ Status Follower::Impl::learn_key(const LogAnswer& answer) {
   return store::write_file_atomic(in_dir("vkey"), view(vkey));
 }
 
+// A hub whose store is an old copy does not know what it has signed: it is told, so that it stops
+// before it writes a second log. Whether it listens is its own business.
+void Follower::Impl::show_note() const {
+  if (note.empty()) return;
+  WireRequest request;
+  request.method = "POST";
+  request.url = options.hub_url + "/checkpoint";
+  request.body = view(note);
+  request.response_bytes_max = 1u << 20;
+  static_cast<void>(wire->exchange(request));
+}
+
 Error Follower::Impl::contradiction(const std::string& signed_note,
                                     const std::vector<Bytes>& entries,
                                     const std::string& what) const {
@@ -309,6 +322,7 @@ Result<std::uint64_t> Follower::follow(std::int64_t wait_ms) {
     const auto checkpoint = my.open_note(answer->note);
     if (!checkpoint) return checkpoint.error();
     if (checkpoint->size < frontier.size()) {
+      my.show_note();
       return fail(ErrorCode::unavailable,
                   fmt::format("the hub shows an older log ({} entries; {} are known)",
                               checkpoint->size, frontier.size()));

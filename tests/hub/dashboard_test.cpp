@@ -48,6 +48,7 @@ class GivenLog : public Sequencer {
   void run_batch() override {}
   std::shared_ptr<Ticket> submit(Bytes) override { return nullptr; }
   std::shared_ptr<Ticket> tick() override { return nullptr; }
+  Status shown(View) override { return ok(); }
   std::shared_ptr<const Head> head() const override { return head_; }
   Result<std::vector<Bytes>> entries(std::uint64_t from, std::uint64_t) override {
     return std::vector<Bytes>(entries_.begin() + static_cast<std::ptrdiff_t>(from), entries_.end());

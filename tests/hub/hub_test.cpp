@@ -397,5 +397,16 @@ TEST(HttpRequestValue, FindsQueryParameters) {
   EXPECT_EQ(request.query("from"), std::nullopt);
 }
 
+TEST_F(HubTest, IsToldWhatItHasForgotten) {
+  const std::string own = sequencer->head()->checkpoint;
+  EXPECT_EQ(ask(request("POST", "/checkpoint", to_bytes(own))).status, 200);
+  EXPECT_EQ(ask(request("POST", "/checkpoint", to_bytes("nonsense"))).status, 400);
+  const std::string larger = log::sign_checkpoint({kTestOrigin, 1000, {}, {}}, test_key(200));
+  const HttpResponse told = ask(request("POST", "/checkpoint", to_bytes(larger)));
+  EXPECT_EQ(told.status, 409);
+  EXPECT_THAT(body(get("/health")), HasSubstr("\"status\":\"read-only\""));
+  EXPECT_EQ(ask(request("POST", "/records", Person(1).introduce())).status, 503);
+}
+
 }  // namespace
 }  // namespace harambee::hub

@@ -380,6 +380,78 @@ TEST_F(DamageTest, OldFilesPutBackAreReplayedOnlyAsFarAsTheyAreStaged) {
   expect_damage("not staged");
 }
 
+// Somebody who knows more of the log than the store does tells it.
+class ShownTest : public SequencerTest {
+ protected:
+  void SetUp() override {
+    SequencerTest::SetUp();
+    accepted(ada.introduce());
+  }
+  // A checkpoint that our key signed.
+  static std::string signed_note(std::uint64_t size, std::uint8_t root) {
+    Digest digest;
+    digest.bytes.fill(root);
+    return log::sign_checkpoint({kTestOrigin, size, digest, {}}, test_key(200));
+  }
+  void expect_read_only(const std::string& words) {
+    ASSERT_TRUE(sequencer->damage().has_value());
+    EXPECT_NE(sequencer->damage()->find(words), std::string::npos) << *sequencer->damage();
+    const std::uint64_t size = sequencer->head()->size;
+    EXPECT_EQ(refused(ben.introduce()).status, 503);
+    EXPECT_EQ(sequencer->head()->size, size);
+  }
+};
+
+TEST_F(ShownTest, WhatTheLogHasItselfIsNothingNew) {
+  const std::string now = sequencer->head()->checkpoint;
+  accepted(ada.say("note"));
+  EXPECT_TRUE(sequencer->shown(view(now)).ok());
+  EXPECT_TRUE(sequencer->shown(view(sequencer->head()->checkpoint)).ok());
+  EXPECT_FALSE(sequencer->damage().has_value());
+  accepted(ada.say("note"));
+}
+
+TEST_F(ShownTest, ALargerLogUnderOurKeyStopsTheHubForGood) {
+  ASSERT_TRUE(sequencer->shown(view(signed_note(1000, 7))).ok());
+  expect_read_only("1000 entries, and this log has 3");
+  open();
+  expect_read_only("1000 entries, and this log has 3");
+}
+
+TEST_F(ShownTest, AnotherRootOfTheSameSizeDoesToo) {
+  ASSERT_TRUE(sequencer->shown(view(signed_note(3, 7))).ok());
+  expect_read_only("an old copy was put back");
+}
+
+TEST_F(ShownTest, TheNewestCopyPutBackGoesOn) {
+  auto old_order = store::make_memory_order();
+  auto old_shelf = store::make_memory_shelf();
+  std::swap(order, old_order);
+  std::swap(shelf, old_shelf);
+  const std::string newest = sequencer->head()->checkpoint;
+  open();  // an empty store: the oldest copy there is
+  ASSERT_TRUE(sequencer->shown(view(newest)).ok());
+  EXPECT_TRUE(sequencer->damage().has_value());
+  const Bytes kept = *shelf->read("checkpoint.shown");
+  sequencer.reset();
+  std::swap(order, old_order);
+  std::swap(shelf, old_shelf);
+  ASSERT_TRUE(shelf->replace("checkpoint.shown", kept).ok());
+  open();
+  EXPECT_FALSE(sequencer->damage().has_value());
+  accepted(ada.say("note"));
+}
+
+TEST_F(ShownTest, OnlyOurOwnSignatureCounts) {
+  Digest root;
+  const std::string forged = log::sign_checkpoint({kTestOrigin, 1000, root, {}}, test_key(9));
+  EXPECT_EQ(sequencer->shown(view(forged)).error().code, ErrorCode::invalid);
+  const std::string other = log::sign_checkpoint({"other.example", 1000, root, {}}, test_key(200));
+  EXPECT_EQ(sequencer->shown(view(other)).error().code, ErrorCode::invalid);
+  EXPECT_EQ(sequencer->shown(view("no note")).error().code, ErrorCode::invalid);
+  EXPECT_FALSE(sequencer->damage().has_value());
+}
+
 TEST_F(DamageTest, AFileInTheWayOfATile) {
   ASSERT_TRUE(shelf->create("tile/0/001.p/48", view("not hashes")).ok());
   const Rejection no = refused(ada.say("note"));

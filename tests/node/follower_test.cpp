@@ -179,5 +179,23 @@ TEST_F(FollowerTest, NonsenseIsAnOutage) {
   }
 }
 
+TEST_F(FollowerTest, TellsAHubThatHasForgotten) {
+  say(5);
+  {
+    const auto follower = open(&wire_);
+    ASSERT_TRUE(follower->follow().ok());
+  }
+  TestHub old;  // the same key, nearly empty: the oldest backup there is
+  DirectWire wire(old);
+  const auto follower = open(&wire);
+  EXPECT_EQ(follower->follow().error().code, ErrorCode::unavailable);
+  EXPECT_EQ(wire.asked("POST /checkpoint"), 1);
+  WireRequest health;
+  health.url = std::string(kHubUrl) + "/health";
+  const WireResponse answer = old.answer(health);
+  EXPECT_THAT(std::string(text(answer.body)), ::testing::HasSubstr("read-only"));
+  EXPECT_THAT(std::string(text(answer.body)), ::testing::HasSubstr("an old copy was put back"));
+}
+
 }  // namespace
 }  // namespace harambee::node::testing
