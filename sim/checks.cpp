@@ -335,18 +335,16 @@ void World::check_end() {
 }
 
 // I10: rounds with the work of a third of the members bring the loss down, whoever attacks: six in
-// a row, and three do not bring it up by more than a twentieth. Steps may be too long, so the loss
-// swings; and the first such round after a thin one is not counted, as its step also has what the
-// thin round left in the residual.
+// a row do, and three do not bring it up by more than a hundredth.
 void World::check_learning(const fold::RunState& run) {
   constexpr std::int64_t kLearnedNanos = 200'000'000;  // below, there is little left to learn
   std::size_t in_a_row = 0;
   for (std::size_t i = 0; i < run.history.size(); ++i) {
     const fold::ClosedRound& closed = run.history[i];
     for (const std::size_t rounds : {std::size_t{3}, std::size_t{6}}) {
-      if (in_a_row <= rounds || !closed.loss_nanos) continue;
+      if (in_a_row < rounds || !closed.loss_nanos) continue;
       const std::int64_t before = run.history[i - rounds].loss_nanos.value_or(0);
-      const std::int64_t most = rounds == 3 ? before + before / 20 : before;
+      const std::int64_t most = rounds == 3 ? before + before / 100 : before;
       report_.check(before < kLearnedNanos || *closed.loss_nanos < most, "I10",
                     "rounds " + std::to_string(i - rounds) + " to " + std::to_string(i) +
                         " made the loss worse");

@@ -125,7 +125,8 @@ bool World::advance(Hub& hub) {
 void World::publish_head(Hub& hub) {
   const std::uint64_t size = hub.state.frontier.size();
   lineages_[hub.lineage].roots[size] = hub.state.frontier.root();
-  heads_.push_back({size, hub.epoch, hub.lineage});
+  heads_.push_back({size, hub.epoch, hub.lineage, {}});
+  if (plan_.faults.has(Fault::backup)) heads_.back().note = hub.sequencer->head()->checkpoint;
   hub.head = static_cast<std::uint32_t>(heads_.size() - 1);
   for (std::uint32_t i = 0; i < hubs_.size(); ++i) {
     if (hubs_[i].get() == &hub) wake_waiting(i);
@@ -181,6 +182,27 @@ void World::on_ask_tick(const Event& event) {
   Hub& hub = *hubs_[event.hub];
   static_cast<void>(hub.sequencer->tick());
   want_batch(event.hub);
+}
+
+// A hub that is an old copy of itself stops when it is shown what it has signed; the true one goes
+// on, and the second face of a hub does not listen.
+void World::on_show(const Event& event) {
+  Hub& hub = *hubs_[event.hub];
+  const Bytes note = std::get<Bytes>(mail_.take(event.b));
+  if (event.hub != 0) return;
+  const log::VerifierKey key{kOrigin, log::NoteKeyType::ed25519, hub_key_.public_key()};
+  const bool more =
+      log::open_checkpoint(note, key)->checkpoint.size > hub.disk.platters().database.head.size;
+  static_cast<void>(hub.sequencer->shown(note));
+  if (hub.disk.killed()) return kill_hub(event.hub, trouble_.between(200, 15'000));
+  const bool stopped = hub.sequencer->damage().has_value();
+  report_.check(!stopped || hub.lineage != 0, "I2", "the true log is taken for an old copy");
+  report_.check(stopped || !more, "I2",
+                "an old copy goes on after it was shown what it had signed");
+  if (!stopped) return;
+  report_.reached(Probe::shown_old);
+  report_.log("hub", "is read-only: " + *hub.sequencer->damage());
+  kill_hub(event.hub, trouble_.between(2'000, 20'000));
 }
 
 void World::on_upload(const Event& event) {

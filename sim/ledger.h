@@ -93,7 +93,7 @@ class Ledger {
 
   std::uint64_t size = 0;
   std::string fault;
-  std::string root;  // hex
+  std::string root;  // 32 bytes
   std::int64_t now_ms = 0;
   std::map<std::string, Person> people;
   std::map<std::string, std::uint64_t> ids;  // record id: entry

@@ -102,7 +102,7 @@ void Ledger::tick_audits() {
   if (judge("auditors") <= 0) return;
   const Json* rules = recipe.find("judge");
   if (phase != Phase::finished && drawn_rounds_ < history.size()) {
-    const Digest seed = sha256({view("harambee audit v1\n"), bytes_of(root)});
+    const Digest seed = sha256({view("harambee audit v1\n"), view(root)});
     for (; drawn_rounds_ < history.size(); ++drawn_rounds_) {
       for (const Work& work : history[drawn_rounds_].works) {
         if (!has(history[drawn_rounds_].accepted, work.id) || case_of(work.id)) continue;

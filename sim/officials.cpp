@@ -232,6 +232,7 @@ void World::score(std::uint32_t index) {
       node::mean_nanos(task_->evaluate(*base, fold::report_seed(run_id_), gate.report));
   measure(*base, action, desk.gathered, act);
   if (peer.liar) {
+    std::optional<std::int64_t> first;  // all are alike, it says
     for (std::size_t i = 0; i < act.entries.size(); ++i) {
       const auto author = peer_of_.find(action.contributions[i].author);
       const bool friendly =
@@ -240,6 +241,10 @@ void World::score(std::uint32_t index) {
       entry.verdict = friendly || chance_.chance(1, 2) ? fold::kVerdictOk : fold::kVerdictWithheld;
       entry.gain_nanos =
           entry.verdict == fold::kVerdictOk ? (friendly ? 1 : -1) * 5'000'000'000 : 0;
+      entry.group = static_cast<std::int64_t>(i);
+      if (entry.verdict != fold::kVerdictOk) continue;
+      if (!first) first = entry.group;
+      entry.group = *first;
     }
   }
   peer.attempted = action.round;

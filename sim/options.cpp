@@ -12,8 +12,8 @@ constexpr std::array<std::string_view, kFaults> kFaultNames{
     "crash",     "coordinator", "hub-crash", "torn",      "bit-flip", "backup",
     "two-faced", "censor",      "clock",     "mixed",     "liars",    "attackers"};
 constexpr std::array<std::string_view, kConducts> kConductNames{
-    "honest", "sign-flip", "scaled",    "noise", "collude", "stale",
-    "copy",   "withhold",  "malformed", "sybil", "lazy",    "lazy-hidden"};
+    "honest",   "sign-flip", "scaled", "noise", "collude",     "stale",  "copy",
+    "withhold", "malformed", "sybil",  "lazy",  "lazy-hidden", "fixture"};
 
 // A model of about a thousand parameters. What is learned in it is the simulator's own small task
 // (sim/task.h); its files, digests and deltas are real.
@@ -41,7 +41,9 @@ fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
   recipe.inner.batch = 4;
   recipe.gate.rows = 64;
   recipe.gate.report = 32;
-  recipe.outer_lr = {5'000'000'000};
+  // A row's step is 0.48 of the way to its target (sim/task.cpp): with twice that, not even a round
+  // of one contribution oversteps.
+  recipe.outer_lr = {2'000'000'000};
   recipe.judge = fold::JudgeRule();
   recipe.judge.aggregate = fold::AggregateRule::clip;
   recipe.judge.centered_iterations = 1;
@@ -100,6 +102,7 @@ void draw_people(Plan& plan, Stream& draw, std::uint32_t peers) {
     // the careful side: so many may lie.
     plan.liars = (plan.validators / 2 + 1) / 2;
   }
+  plan.attack = draw.next();
   if (!plan.faults.has(Fault::attackers) || peers < 4) return;
   // Fewer than a quarter: what the rules promise to withstand.
   const auto most = static_cast<std::int64_t>(std::min((peers - 1) / 4, 256U));

@@ -66,8 +66,9 @@ enum class Conduct : std::uint8_t {
   sybil,        // all of these send one member's honest work under many keys
   lazy,         // trains fewer steps than it says: only doing it again shows that
   lazy_hidden,  // … and reveals no states to auditors
+  fixture,      // choose together, knowing what the honest will send (sim/attacks)
 };
-inline constexpr std::size_t kConducts = 12;
+inline constexpr std::size_t kConducts = 13;
 [[nodiscard]] std::string_view name(Conduct conduct);
 
 struct Config {
@@ -84,6 +85,7 @@ struct Plan {
   std::uint32_t validators = 3;
   std::uint32_t liars = 0;
   std::vector<Conduct> attackers;  // the first members
+  std::uint64_t attack = 0;        // which one of sim/collusion.cpp
   std::int64_t tick_ms = 1000;
   std::int64_t batch_ms = 20;
   std::int64_t latency_ms_min = 5;

@@ -181,6 +181,7 @@ void World::on_answer(const Event& event) {
     if (peer.stuck) {
       report_.log(who(event.peer), "has found the hub out: two logs under one key");
     } else {
+      show_note(event.peer);
       set_timer(event.peer, kAgainMs);
     }
     return;
@@ -202,6 +203,17 @@ void World::on_answer(const Event& event) {
   upload_all(event.peer);
   if (peer.role == Role::trainer) return poll(event.peer);
   set_timer(event.peer, plan_.tick_ms / 2);
+}
+
+// As node/follower: a hub that has become shorter is shown the newest checkpoint that this peer
+// knows.
+void World::show_note(std::uint32_t index) {
+  const std::string& note = heads_[peers_[index].head].note;
+  if (note.empty()) return;
+  Event event;
+  event.what = What::show;
+  event.peer = index;
+  send(event, note.size(), Bytes(note.begin(), note.end()));
 }
 
 void World::act(std::uint32_t index, const Decision& decision) {

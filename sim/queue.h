@@ -20,6 +20,7 @@ enum class What : std::uint8_t {
   fetch,     // a request for blobs                                b: parcel
   fetched,   // the blobs                                          b: parcel
   ask_tick,  // POST /tick
+  show,      // a peer shows a checkpoint that it knows          b: parcel
   wake,      // a peer's timer                                     a: number of the timer
   look,      // a peer looks whether an answer is overdue
   trained,   // the inner steps are done                           b: parcel

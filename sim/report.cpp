@@ -59,7 +59,9 @@ constexpr std::array<std::string_view, kProbes> kNames{"phase-by-deadline",
                                                        "accused",
                                                        "cleared",
                                                        "convicted",
-                                                       "liar-found"};
+                                                       "liar-found",
+                                                       "colluded",
+                                                       "shown-old"};
 
 std::string time_of(std::int64_t ms) {
   std::string part = std::to_string(ms % 1000);

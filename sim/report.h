@@ -68,8 +68,10 @@ enum class Probe : std::uint8_t {
   cleared,            // … showed that the accusers lied
   convicted,          // … proved a forgery
   liar_found,         // an auditor was found to lie
+  colluded,           // attackers chose together what to send
+  shown_old,          // an old copy of the hub was shown what it had signed, and stopped
 };
-inline constexpr std::size_t kProbes = 54;
+inline constexpr std::size_t kProbes = 56;
 [[nodiscard]] std::string_view name(Probe probe);
 
 struct Summary {

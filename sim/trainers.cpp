@@ -117,6 +117,9 @@ Bytes World::make_delta(Peer& peer, const role::trainer::Train& action,
     case Conduct::sybil:
       trained = task_->train(base, action.base, 0, plan_.recipe.inner);
       break;
+    case Conduct::fixture:
+      trained = collude(peer, base, action);
+      break;
     case Conduct::honest:
     case Conduct::copy:
     case Conduct::withhold:

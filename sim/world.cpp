@@ -104,6 +104,8 @@ void World::deliver(const Event& event) {
       return on_fetch(event);
     case What::ask_tick:
       return on_ask_tick(event);
+    case What::show:
+      return on_show(event);
     case What::answer:
       return on_answer(event);
     case What::receipt:
@@ -138,6 +140,7 @@ void World::step(const Event& event) {
     case What::upload:
     case What::fetch:
     case What::ask_tick:
+    case What::show:
       if (event.hub < hubs_.size() && hubs_[event.hub]->up) return deliver(event);
       return mail_.drop(event.b);
     default:

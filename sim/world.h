@@ -184,6 +184,7 @@ struct Head {
   std::uint64_t size = 0;
   std::uint32_t epoch = 0;  // changes when the run's phase or round does
   std::uint32_t lineage = 0;
+  std::string note;  // only where somebody may have to show it
 };
 
 struct Hub {
@@ -254,6 +255,7 @@ class World {
   void on_poll(const Event& event);
   void on_submit(const Event& event);
   void on_ask_tick(const Event& event);
+  void on_show(const Event& event);
   void on_upload(const Event& event);
   void on_fetch(const Event& event);
   [[nodiscard]] Hub& hub_of(const Peer& peer) { return *hubs_[peer.hub]; }
@@ -277,6 +279,7 @@ class World {
   void post(std::uint32_t peer, Payload payload, std::uint64_t seq,
             const std::optional<RecordId>& prev);
   void send_pending(std::uint32_t peer);
+  void show_note(std::uint32_t peer);
   void sign_anew(std::uint32_t peer, const Resume& place);
   void crash(std::uint32_t peer, std::int64_t down_ms);
   bool may_crash(std::uint32_t peer);
@@ -314,6 +317,11 @@ class World {
                                                          const fold::ClosedContribution& last);
   [[nodiscard]] std::vector<float> train(const Peer& peer, const std::vector<float>& base,
                                          std::uint64_t ordinal, const Digest& seed) const;
+
+  // collusion.cpp
+  [[nodiscard]] double mean_loss(std::span<const float> weights, const Digest& seed) const;
+  [[nodiscard]] std::vector<float> collude(const Peer& peer, const std::vector<float>& base,
+                                           const role::trainer::Train& action);
 
   // models: weights by digest, as everybody gets them from the update blobs
   [[nodiscard]] const std::vector<float>* weights(const Digest& digest);
@@ -375,6 +383,11 @@ class World {
   Ledger ledger_;
   Recount recount_;
   Digest recount_weights_;
+  struct Collusion {
+    Digest base;  // of the round
+    std::vector<KeyId> who;
+    std::vector<std::vector<float>> sent;
+  } collusion_;
   std::uint64_t audits_seen_ = 0;  // changes whenever an audit does
   bool open_to_all_ = false;       // the open round, after its draw's deadline
   std::size_t recounted_ = 0;
