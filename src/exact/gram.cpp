@@ -102,6 +102,75 @@ std::uint64_t square_sum(const Delta::Chunk& chunk) {
   return sum;
 }
 
+// One chunk of every contribution, ordered by place: who sends a parameter, and what, side by side
+// in memory, owners ascending. Places with equally many senders are visited one after another, so
+// that the loops over them do not surprise the processor.
+class ByPlace {
+ public:
+  // (value of a place, owner)
+  struct Entry {
+    std::int32_t value;
+    std::uint32_t owner;
+  };
+
+  ByPlace() : count_(kChunk), first_(kChunk), any_order_(kChunk) {}
+
+  void clear() {
+    std::ranges::fill(count_, 0);
+    place_.clear();
+    value_.clear();
+    end_.clear();
+  }
+  // Of owner 0, 1, and so on.
+  void push(const Delta::Chunk& chunk) {
+    place_.insert(place_.end(), chunk.place.begin(), chunk.place.begin() + chunk.size);
+    value_.insert(value_.end(), chunk.value.begin(), chunk.value.begin() + chunk.size);
+    end_.push_back(place_.size());
+    for (std::uint32_t i = 0; i < chunk.size; ++i) ++count_[chunk.place[i]];
+  }
+  // Calls visit(entries) for each place with two entries or more.
+  template <typename Visit>
+  void visit_shared(const Visit& visit) {
+    order();
+    for (const std::uint16_t place : shared_) {
+      visit(std::span<const Entry>(&entry_[first_[place] - count_[place]], count_[place]));
+    }
+  }
+
+ private:
+  // Counting sorts: of entries by place, after which first_ is where a place ends, and of shared
+  // places by their number of entries.
+  void order() {
+    std::uint32_t at = 0, shared = 0;
+    for (std::uint32_t place = 0; place < kChunk; ++place) {
+      const std::uint32_t count = count_[place];
+      first_[place] = at;
+      at += count;
+      any_order_[shared] = static_cast<std::uint16_t>(place);
+      shared += count >= 2;
+    }
+    entry_.resize(at);
+    std::size_t i = 0;
+    for (std::uint32_t owner = 0; owner < end_.size(); ++owner) {
+      for (; i < end_[owner]; ++i) entry_[first_[place_[i]]++] = {value_[i], owner};
+    }
+    places_with_.assign(end_.size() + 2, 0);
+    for (i = 0; i < shared; ++i) ++places_with_[count_[any_order_[i]] + 1];
+    std::partial_sum(places_with_.begin(), places_with_.end(), places_with_.begin());
+    shared_.resize(shared);
+    for (i = 0; i < shared; ++i) shared_[places_with_[count_[any_order_[i]]]++] = any_order_[i];
+  }
+
+  std::vector<std::uint16_t> place_;
+  std::vector<std::int32_t> value_;
+  std::vector<std::size_t> end_;      // of each owner's values
+  std::vector<std::uint32_t> count_;  // of each place's entries
+  std::vector<std::uint32_t> first_;  // of each place's entries
+  std::vector<Entry> entry_;          // by place
+  std::vector<std::uint32_t> places_with_;
+  std::vector<std::uint16_t> any_order_, shared_;  // places; by number of entries
+};
+
 // int64 sums of a few chunks, emptied into 128 bits before they could overflow: by Cauchy and
 // Schwarz no sum is greater than the largest sum of squares.
 class Sums {
@@ -110,20 +179,28 @@ class Sums {
 
   void begin_chunk() {
     senders_.clear();
-    chunk_used_ = 0;
+    chunk_most_ = 0;
   }
   // Points in ascending order.
   void add(std::uint32_t point, const Delta::Chunk& chunk) {
-    const std::uint64_t squares = square_sum(chunk);
-    reserve(squares);
-    std::int64_t* row = &low_[point * points_];
-    row[point] += static_cast<std::int64_t>(squares);
-    for (std::uint32_t i = 0; i < chunk.size; ++i) {
-      const std::int64_t value = chunk.value[i];
-      senders_.at(chunk.place[i],
-                  [&](const Senders::Entry& other) { row[other.owner] += value * other.value; });
-      senders_.push(chunk.place[i], point, chunk.value[i]);
+    squares_.resize(points_);
+    squares_[point] = square_sum(chunk);
+    chunk_most_ = std::max(chunk_most_, squares_[point]);
+    senders_.push(chunk);
+  }
+  void end_chunk() {
+    if (chunk_most_ > kRoom - used_) flush();
+    used_ += chunk_most_;
+    for (std::size_t i = 0; i < squares_.size(); ++i) {
+      low_[i * points_ + i] += static_cast<std::int64_t>(squares_[i]);
     }
+    senders_.visit_shared([&](std::span<const ByPlace::Entry> entries) {
+      for (std::size_t i = 1; i < entries.size(); ++i) {
+        std::int64_t* const row = &low_[entries[i].owner * points_];
+        const std::int64_t value = entries[i].value;
+        for (std::size_t j = 0; j < i; ++j) row[entries[j].owner] += value * entries[j].value;
+      }
+    });
   }
   [[nodiscard]] std::vector<Integer> finish() {
     flush();
@@ -133,16 +210,6 @@ class Sums {
  private:
   static constexpr std::uint64_t kRoom = std::uint64_t{1} << 62;
 
-  // What this chunk can still add to any sum grows only with its largest sum of squares.
-  void reserve(std::uint64_t squares) {
-    if (squares <= chunk_used_) return;
-    if (squares - chunk_used_ > kRoom - used_) {
-      flush();
-      chunk_used_ = 0;
-    }
-    used_ += squares - chunk_used_;
-    chunk_used_ = squares;
-  }
   void flush() {
     for (std::size_t i = 0; i < low_.size(); ++i) high_[i] += low_[i];
     std::ranges::fill(low_, 0);
@@ -152,8 +219,9 @@ class Sums {
   std::size_t points_;
   std::vector<std::int64_t> low_;
   std::vector<Integer> high_;
-  std::uint64_t used_ = 0, chunk_used_ = 0;
-  Senders senders_;
+  std::vector<std::uint64_t> squares_;  // of this chunk
+  std::uint64_t used_ = 0, chunk_most_ = 0;
+  ByPlace senders_;
 };
 
 }  // namespace
@@ -184,10 +252,13 @@ Result<Gram> Gram::make(std::span<const Delta> deltas, const Delta* previous, co
   if (previous != nullptr) out.exponent_.push_back(previous->exponent());
   Walk walk(deltas, previous, share, seed);
   Sums sums(out.size());
-  do {
+  for (;;) {
     sums.begin_chunk();
-  } while (
-      walk.next([&](std::uint32_t point, const Delta::Chunk& chunk) { sums.add(point, chunk); }));
+    const bool more =
+        walk.next([&](std::uint32_t point, const Delta::Chunk& chunk) { sums.add(point, chunk); });
+    if (!more) break;
+    sums.end_chunk();
+  }
   out.sum_ = sums.finish();
   return out;
 }
