@@ -123,6 +123,7 @@ inline const LargeLog& large_log() {
     open.validators = {validator.id()};
     open.recipe = default_recipe();
     open.recipe.judge.cohort = 0;
+    open.recipe.judge.auditors = 0;
     open.recipe.checkpoint_every = open.recipe.rounds = 1'000'000;
     open.data = blob("data", format::kDataManifestType);
     log->say(coordinator, write(open));
@@ -133,10 +134,11 @@ inline const LargeLog& large_log() {
       log->say(peers.back(), write(Join{log->run().id, "exact-1", "trainer"}));
     }
     log->say(coordinator, write(Start{log->run().id, 1, 1, 1, blob("weights", kWeightsType)}));
-    for (std::size_t next = 0; log->entries.size() + kCohort + 3 < kEntries;) {
+    for (std::size_t next = 0; log->entries.size() + kCohort + 4 < kEntries;) {
+      // Past the deadline no place is kept any more for those of the round before.
+      log->say(hub, write(Tick{now_ms += log->run().recipe.commit_ms}));
       for (std::size_t i = 0; i < kCohort; ++i) contribute(*log, peers[next++ % kPeers]);
-      now_ms += log->run().recipe.commit_ms;
-      log->say(hub, write(Tick{now_ms}));
+      log->say(hub, write(Tick{now_ms += 1000}));
       score_and_close(*log, validator, coordinator);
     }
     while (log->entries.size() < kEntries) log->say(hub, write(Tick{now_ms += 1000}));

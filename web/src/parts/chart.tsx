@@ -64,6 +64,7 @@ export function LossChart(props: { series: Series }) {
 
 function Plot(props: { series: Series }) {
   const [axis, setAxis] = useState<Axis>('rounds');
+  const [table, setTable] = useState(false); // hundreds of rows: only for those who look at them
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const theme = useTheme();
@@ -106,9 +107,9 @@ function Plot(props: { series: Series }) {
       </div>
       <div ref={box} role="img" aria-label={summary} />
       <figcaption>{summary} Lower is better.</figcaption>
-      <details>
+      <details onToggle={(event) => setTable(event.currentTarget.open)}>
         <summary>The same as a table</summary>
-        <div class="scroll short" role="region" aria-label="Held-out loss by round" tabIndex={0}>
+        {table && <div class="scroll short" role="region" aria-label="Held-out loss by round" tabIndex={0}>
           <table>
             <thead>
               <tr><th scope="col">round</th><th scope="col">tokens before it</th>
@@ -125,7 +126,7 @@ function Plot(props: { series: Series }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </div>}
       </details>
     </figure>
   );
