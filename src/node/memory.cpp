@@ -33,25 +33,45 @@ std::uint64_t system_available_bytes() {
 
 }  // namespace
 
-MemoryNeed memory_need(const fold::Recipe& recipe) {
+MemoryNeed trainer_memory_need(const format::ModelConfig& model, std::uint32_t batch,
+                               unsigned threads) {
+  const auto layout = format::ModelLayout::make(model);
+  if (!layout) return {};
+  // Beyond the model, of a trainer with the smallest one: measured, 12 MB.
+  constexpr std::uint64_t kProgramBytes = 12'000'000;
+  constexpr std::uint64_t kTokensPerThread = 256, kFloat = 4;
+  const std::uint64_t hidden = model.hidden, ffn = model.ffn, vocab = model.vocab;
+  const std::uint64_t context = model.context, heads = model.heads, layers = model.layers;
+  const std::uint64_t qkv = hidden + 2ull * model.kv_heads * model.head_dim();
+  const std::uint64_t parameters = layout->parameters();
+  // The embedding is looked up, norms are multiplied: only the other matrices are packed. Twice,
+  // for the way there and the way back.
+  const std::uint64_t norms = (2 * layers + 1) * hidden;
+  const std::uint64_t packed = parameters - norms - (model.tied ? 0 : vocab * hidden);
+  // Per token: what a layer keeps for the way back, and what is made on it.
+  const std::uint64_t kept = qkv + 2 * heads + 2 * hidden + 2 + 2 * ffn;
+  const std::uint64_t per_token =
+      layers * (hidden + kept) + 6 * hidden + 1 + vocab + 2 * (5 * hidden + qkv + 3 * ffn);
+  const std::uint64_t rows = std::min<std::uint64_t>(
+      batch, (kTokensPerThread + context - 1) / context * std::uint64_t{threads});
+  // Each thread's own row: without layers, with attention's blocks.
+  const std::uint64_t own = 4 * hidden + ffn + vocab + 1 + kept + 2ull * model.head_dim() + 32;
+  return {.weights_bytes = kFloat * (parameters + 2 * packed),
+          .state_bytes = kFloat * (3 * parameters + (model.tied ? vocab * hidden : 0)),
+          .activation_bytes = kFloat * context * (rows * per_token + threads * own),
+          .program_bytes = kProgramBytes};
+}
+
+MemoryNeed memory_need(const fold::Recipe& recipe, unsigned threads) {
   const auto layout = format::ModelLayout::make(recipe.model);
   if (!layout) return {};
-  const auto& model = recipe.model;
+  MemoryNeed need = trainer_memory_need(
+      recipe.model, static_cast<std::uint32_t>(std::max(recipe.inner.batch, recipe.warm.batch)),
+      threads);
+  // The node holds the base, the trained weights and the residual.
   const std::uint64_t parameters_bytes = 4 * layout->parameters();
-  MemoryNeed need;
-  // The base and the trained weights, each in the trainer and in the node.
-  need.weights_bytes = 4 * parameters_bytes;
-  // Gradients and two moments in the trainer, the residual in the node.
-  need.state_bytes = 4 * parameters_bytes;
-  const std::uint64_t tokens =
-      static_cast<std::uint64_t>(std::max(recipe.inner.batch, recipe.warm.batch)) * model.context;
-  // Kept for the backward pass, per token: about 10 vectors of the hidden width and 4 of the ffn
-  // width a layer, the attention matrix's row for each head, and the logits with their gradient.
-  const std::uint64_t per_token =
-      std::uint64_t{model.layers} *
-          (10ull * model.hidden + 4ull * model.ffn + std::uint64_t{model.heads} * model.context) +
-      2ull * model.vocab;
-  need.activation_bytes = 4 * tokens * per_token;
+  need.weights_bytes += 2 * parameters_bytes;
+  need.state_bytes += parameters_bytes;
   return need;
 }
 
@@ -65,8 +85,8 @@ std::uint64_t available_memory_bytes() {
   return available;
 }
 
-Status check_memory(const fold::Recipe& recipe, std::uint64_t available_bytes) {
-  const MemoryNeed need = memory_need(recipe);
+Status check_memory(const fold::Recipe& recipe, std::uint64_t available_bytes, unsigned threads) {
+  const MemoryNeed need = memory_need(recipe, threads);
   if (available_bytes == 0 || need.total_bytes() <= available_bytes) return ok();
   return fail(ErrorCode::refused,
               fmt::format("the model needs about {:.1f} GiB of memory (weights {:.1f}, state "

@@ -478,7 +478,9 @@ Result<Stats> run_validator(const ValidatorOptions& options, Wire& wire, Clock& 
     if (session.error().code == ErrorCode::cancelled) return Stats{};
     return session.error();
   }
-  if (Status fits = check_memory((*session)->run().recipe, available_memory_bytes()); !fits) {
+  if (Status fits = check_memory((*session)->run().recipe, available_memory_bytes(),
+                                 static_cast<unsigned>(std::max(1, options.role.threads)));
+      !fits) {
     return fits.error();
   }
   return Validator(**session).run();

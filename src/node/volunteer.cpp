@@ -235,7 +235,9 @@ Result<bool> Volunteer::act(const role::trainer::Identify&) {
 
 Result<bool> Volunteer::act(const role::trainer::Join&) {
   session_.tell_state("joining");
-  if (Status fits = check_memory(session_.run().recipe, available_memory_bytes()); !fits) {
+  if (Status fits = check_memory(session_.run().recipe, available_memory_bytes(),
+                                 static_cast<unsigned>(std::max(1, options_.role.threads)));
+      !fits) {
     return fits.error();
   }
   const auto hello = trainer_->hello();
