@@ -48,7 +48,7 @@ class Gram {
 
   // Borrows nothing afterwards. `previous` (may be null) becomes the last point. invalid: none, or
   // of different length; limit: more than kContributionsMax.
-  // Memory: (N+1)² · 24 bytes, and one chunk of every contribution (12 bytes a value). Bounds:
+  // Memory: (N+1)² · 24 bytes, and one chunk of every contribution (14 bytes a value). Bounds:
   // |value| ≤ 127 · 65535 < 2^23, so a chunk's sum is < 2^58 and the whole < 2^82; int64 holds the
   // sums of as many chunks as their norms allow, then they move into 128 bits.
   [[nodiscard]] static Result<Gram> make(std::span<const Delta> deltas, const Delta* previous,
