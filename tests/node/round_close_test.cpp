@@ -213,7 +213,7 @@ TEST_F(Step, LeavesOutWhatIsFarFromTheOthers) {
     for (std::size_t i = 0; i < mine.size(); ++i) mine[i] += common[i];
     reveal(name, mine);
   }
-  for (const char* name : {"x1", "x2"}) reveal(name, direction(name, -1));
+  for (const char* name : {"x1", "x2"}) reveal(name, direction(name, -2));  // clipped like all
   const auto along = [&](fold::AggregateRule rule, std::int64_t percent) {
     recipe.judge.aggregate = rule;
     recipe.judge.faulty = Decimal{percent * 10'000'000};
