@@ -335,7 +335,7 @@ void World::check_end() {
 }
 
 // I10: rounds with the work of a third of the members bring the loss down, whoever attacks: six in
-// a row do, and three do not bring it up by more than a hundredth.
+// a row do, and three do not bring it up by more than a fiftieth.
 void World::check_learning(const fold::RunState& run) {
   constexpr std::int64_t kLearnedNanos = 200'000'000;  // below, there is little left to learn
   std::size_t in_a_row = 0;
@@ -344,7 +344,7 @@ void World::check_learning(const fold::RunState& run) {
     for (const std::size_t rounds : {std::size_t{3}, std::size_t{6}}) {
       if (in_a_row < rounds || !closed.loss_nanos) continue;
       const std::int64_t before = run.history[i - rounds].loss_nanos.value_or(0);
-      const std::int64_t most = rounds == 3 ? before + before / 100 : before;
+      const std::int64_t most = rounds == 3 ? before + before / 50 : before;
       report_.check(before < kLearnedNanos || *closed.loss_nanos < most, "I10",
                     "rounds " + std::to_string(i - rounds) + " to " + std::to_string(i) +
                         " made the loss worse");

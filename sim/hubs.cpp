@@ -185,11 +185,14 @@ void World::on_ask_tick(const Event& event) {
 }
 
 // A hub that is an old copy of itself stops when it is shown what it has signed; the true one goes
-// on, and the second face of a hub does not listen.
+// on. A hub with two faces does not listen, and what only a fork has is not shown here: a hub that
+// honestly hears of it has to stop for good, and no legal recovery would be left.
 void World::on_show(const Event& event) {
   Hub& hub = *hubs_[event.hub];
   const Bytes note = std::get<Bytes>(mail_.take(event.b));
-  if (event.hub != 0) return;
+  const std::uint32_t head = peers_[event.peer].head;
+  const bool forked = head == kNone || heads_[head].lineage != 0;
+  if (event.hub != 0 || forked || hub.sequencer->damage()) return;
   const log::VerifierKey key{kOrigin, log::NoteKeyType::ed25519, hub_key_.public_key()};
   const bool more =
       log::open_checkpoint(note, key)->checkpoint.size > hub.disk.platters().database.head.size;

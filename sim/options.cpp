@@ -40,7 +40,7 @@ fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
   recipe.inner.steps = 5;
   recipe.inner.batch = 4;
   recipe.gate.rows = 64;
-  recipe.gate.report = 32;
+  recipe.gate.report = 256;  // fewer say too little of whether anything is learned
   // A row's step is 0.48 of the way to its target (sim/task.cpp): with twice that, not even a round
   // of one contribution oversteps.
   recipe.outer_lr = {2'000'000'000};

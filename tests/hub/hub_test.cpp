@@ -230,7 +230,8 @@ TEST_F(HubTest, AnswersOtherQuestionsWithErrors) {
   EXPECT_EQ(get("/nowhere").status, 404);
   EXPECT_EQ(get("").status, 404);
   EXPECT_EQ(ask(request("DELETE", "/checkpoint")).status, 405);
-  EXPECT_EQ(ask(request("POST", "/checkpoint")).status, 404);
+  EXPECT_EQ(ask(request("POST", "/nowhere")).status, 404);
+  EXPECT_EQ(ask(request("POST", "/checkpoint")).status, 400);
   EXPECT_EQ(ask(request("PUT", "/checkpoint")).status, 405);
   EXPECT_THAT(body(get("/health")), HasSubstr("\"status\":\"ok\""));
 }

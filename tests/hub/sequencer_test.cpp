@@ -397,7 +397,7 @@ class ShownTest : public SequencerTest {
     ASSERT_TRUE(sequencer->damage().has_value());
     EXPECT_NE(sequencer->damage()->find(words), std::string::npos) << *sequencer->damage();
     const std::uint64_t size = sequencer->head()->size;
-    EXPECT_EQ(refused(ben.introduce()).status, 503);
+    EXPECT_EQ(refused(ada.say("note")).status, 503);
     EXPECT_EQ(sequencer->head()->size, size);
   }
 };
