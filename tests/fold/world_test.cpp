@@ -295,7 +295,7 @@ TEST(World, KeepsItsInvariantsWhateverPeopleSay) {
   std::size_t liars = 0;
   std::size_t voided = 0;
   std::map<AuditEnd, int> ends;
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < 48; ++i) {
     World world("world " + std::to_string(i));
     for (int step = 0; step < 600; ++step) {
       world.step();
