@@ -26,7 +26,7 @@ struct HubServiceOptions {
   // What one owner of tokens may keep here by Hugging Face uploads; 0: none are taken.
   std::uint64_t owner_bytes_max = 64ull << 30;
   hub::PaceRules pace;
-  std::string completions;  // "http://host:port" of a server of the model; empty: none
+  std::string completions;       // "http://host:port" of a server of the model; empty: none
   std::optional<SecretKey> key;  // none: key.pem in the data directory, made at birth
 };
 
