@@ -127,8 +127,9 @@ void World::intrude(const fold::RunState& run, const Peer& peer, role::trainer::
   action = uncalled_work(run, peer);
 }
 
-// A lying validator whom the draw has left out scores all the same.
+// A lying validator whom the draw has left out scores all the same, once it has an identity there.
 void World::intrude(const fold::RunState& run, const Peer& peer, role::validator::Action& action) {
+  if (std::holds_alternative<role::validator::Identify>(action)) return;
   const bool out = run.phase == fold::Phase::score && !run.round.committee.empty() &&
                    std::ranges::find(run.round.committee, peer.id) == run.round.committee.end();
   if (!out || run.score_of(peer.id) || peer.attempted == run.round.number) return;
