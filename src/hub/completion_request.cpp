@@ -1,27 +1,13 @@
 #include "hub/completion_request.h"
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
+#include "hub/wild_json.h"
 
 namespace harambee::hub {
 namespace {
 
-using Wild = nlohmann::json;
-
 constexpr int kDepthMax = 8;
 constexpr double kTemperatureMax = 2;
 constexpr std::int64_t kSeedMax = std::int64_t{1} << 53;
-
-Wild parse_wild(View bytes) {
-  int deepest = 0;
-  const auto watch = [&](int depth, Wild::parse_event_t, Wild&) {
-    deepest = std::max(deepest, depth);
-    return depth <= kDepthMax;
-  };
-  Wild json = Wild::parse(bytes.begin(), bytes.end(), watch, false);
-  if (deepest > kDepthMax) return Wild(Wild::value_t::discarded);
-  return json;
-}
 
 // The first of these members that is there and not null.
 const Wild* member(const Wild& object, std::initializer_list<const char*> keys) {
@@ -112,7 +98,7 @@ Status take_numbers(const Wild& json, Completion& made) {
 
 Result<Completion> parse_completion(CompletionKind kind, View body) {
   if (body.size() > kCompletionBodyBytesMax) return fail(ErrorCode::limit, "too long");
-  const Wild json = parse_wild(body);
+  const Wild json = parse_wild(body, kDepthMax);
   if (!json.is_object()) return invalid("the body must be a JSON object");
   Completion made;
   const Status words =

@@ -1,29 +1,14 @@
 #include "hub/hf_requests.h"
 
-#include <nlohmann/json.hpp>
-
 #include "base/encoding.h"
 #include "hub/hf_text.h"
+#include "hub/wild_json.h"
 
 namespace harambee::hub {
 namespace {
 
-using Wild = nlohmann::json;
-
 constexpr int kDepthMax = 32;
 constexpr std::uint64_t kSizeMax = std::uint64_t{1} << 40;
-
-// Discarded when it is no JSON, or nested too deep.
-Wild parse_wild(View bytes) {
-  int deepest = 0;
-  const auto watch = [&](int depth, Wild::parse_event_t, Wild&) {
-    deepest = std::max(deepest, depth);
-    return depth <= kDepthMax;
-  };
-  Wild json = Wild::parse(bytes.begin(), bytes.end(), watch, false);
-  if (deepest > kDepthMax) return Wild(Wild::value_t::discarded);
-  return json;
-}
 
 // The member's text; none if it is missing, null, or of another type.
 std::optional<std::string> text_of(const Wild& object, const char* key) {
@@ -79,7 +64,7 @@ Result<HfOperation> operation(const std::string& key, const Wild& value) {
 
 // One line of a commit.
 Status take_line(View line, HfCommitRequest& commit) {
-  const Wild json = parse_wild(line);
+  const Wild json = parse_wild(line, kDepthMax);
   const auto key = text_of(json, "key");
   if (!key || !json.contains("value")) return invalid("a line is no {\"key\",\"value\"}");
   const Wild& value = json["value"];
@@ -106,7 +91,7 @@ Result<std::vector<std::string>> parse_paths(View body) {
   if (first == body.size() || body[first] != '{') {
     return values_of(parse_form(text(body)), "paths");
   }
-  const Wild json = parse_wild(body);
+  const Wild json = parse_wild(body, kDepthMax);
   if (const auto one = text_of(json, "paths")) return std::vector<std::string>{*one};
   const Wild* paths = list_of(json, "paths");
   if (paths == nullptr) return invalid("\"paths\" is missing");
@@ -119,7 +104,7 @@ Result<std::vector<std::string>> parse_paths(View body) {
 }
 
 Result<HfCreate> parse_create(View body) {
-  const Wild json = parse_wild(body);
+  const Wild json = parse_wild(body, kDepthMax);
   HfCreate create;
   const auto name = text_of(json, "name");
   if (!name) return invalid("\"name\" is missing");
@@ -133,13 +118,13 @@ Result<HfCreate> parse_create(View body) {
 
 Result<HfRef> parse_ref(View body) {
   if (body.empty()) return HfRef();
-  const Wild json = parse_wild(body);
+  const Wild json = parse_wild(body, kDepthMax);
   if (!json.is_object()) return invalid("no JSON object");
   return HfRef{text_of(json, "startingPoint").value_or(""), text_of(json, "tag").value_or("")};
 }
 
 Result<HfSettings> parse_settings(View body) {
-  const Wild json = parse_wild(body);
+  const Wild json = parse_wild(body, kDepthMax);
   if (!json.is_object()) return invalid("no JSON object");
   const auto says = [&](const char* key) { return json.contains(key) ? json[key] : Wild(false); };
   const auto visibility = text_of(json, "visibility");
@@ -148,7 +133,7 @@ Result<HfSettings> parse_settings(View body) {
 }
 
 Result<std::vector<HfPreuploadFile>> parse_preupload(View body) {
-  const Wild json = parse_wild(body);
+  const Wild json = parse_wild(body, kDepthMax);
   const Wild* files = list_of(json, "files");
   if (files == nullptr) return invalid("\"files\" is missing");
   if (files->size() > kHfFilesAtOnceMax) return fail(ErrorCode::limit, "too many files at once");
@@ -163,7 +148,7 @@ Result<std::vector<HfPreuploadFile>> parse_preupload(View body) {
 }
 
 Result<HfLfsBatch> parse_lfs_batch(View body) {
-  const Wild json = parse_wild(body);
+  const Wild json = parse_wild(body, kDepthMax);
   HfLfsBatch batch;
   batch.operation = text_of(json, "operation").value_or("");
   const Wild* objects = list_of(json, "objects");

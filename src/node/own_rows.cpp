@@ -34,6 +34,12 @@ std::optional<OwnPlaces> own_places(const fold::RunState& run, const format::Dat
   return places;
 }
 
+void OwnTest::follow(std::uint64_t bytes, std::vector<std::filesystem::path>& all_files,
+                     std::vector<std::uint64_t>& all_rows) const {
+  all_files.insert(all_files.end(), files.begin(), files.end());
+  for (const std::uint64_t offset : offsets) all_rows.push_back(bytes + offset);
+}
+
 std::int64_t own_nanos(std::span<const std::int64_t> without, std::span<const std::int64_t> with) {
   HARAMBEE_CHECK(without.size() == 2 * fold::kOwnRows && with.size() == without.size());
   const std::int64_t own =

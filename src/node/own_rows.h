@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <vector>
@@ -28,6 +29,17 @@ struct OwnPlaces {
 [[nodiscard]] std::optional<OwnPlaces> own_places(const fold::RunState& run,
                                                   const format::DataManifest& data,
                                                   const OwnAsked& asked);
+
+// One contribution's test: those rows in files, and what the base loses on them.
+struct OwnTest {
+  std::vector<std::filesystem::path> files;
+  std::vector<std::uint64_t> offsets;
+  std::vector<std::int64_t> without;
+
+  // Puts its rows behind others, for one evaluation of both; `bytes`: of `all_files` together.
+  void follow(std::uint64_t bytes, std::vector<std::filesystem::path>& all_files,
+              std::vector<std::uint64_t>& all_rows) const;
+};
 
 // From the losses at those offsets: the gain on the author's rows less that on the others, within
 // ±fold::kDomainNanosMax.

@@ -47,22 +47,16 @@ Result<std::vector<Scored>> deltas_of(const fold::ClosedRound& round, const fold
   return scored;
 }
 
-struct OwnRedone {
-  std::vector<std::filesystem::path> files;
-  std::vector<std::uint64_t> offsets;
-  std::vector<std::int64_t> without;
-};
-
 // None if the entry does not speak of it: a validator need not have had the shards.
-Result<std::optional<OwnRedone>> redo_own(const fold::RunState& run, const fold::ClosedRound& round,
-                                          const fold::Score& score, const KeyId& validator,
-                                          const HeldOut& held_out, TrainerProcess& trainer,
-                                          const std::string& base, const Scored& one) {
-  if (!one.entry->own_nanos) return std::optional<OwnRedone>();
+Result<std::optional<OwnTest>> redo_own(const fold::RunState& run, const fold::ClosedRound& round,
+                                        const fold::Score& score, const KeyId& validator,
+                                        const HeldOut& held_out, TrainerProcess& trainer,
+                                        const std::string& base, const Scored& one) {
+  if (!one.entry->own_nanos) return std::optional<OwnTest>();
   std::optional<OwnPlaces> places = own_places(
       run, *held_out.data, {round.number, one.contribution->author, validator, score.seed});
-  if (!places) return std::optional<OwnRedone>();
-  OwnRedone redone;
+  if (!places) return std::optional<OwnTest>();
+  OwnTest redone;
   for (const format::Shard& shard : places->shards) {
     const auto& train = held_out.data->train;
     const auto at = std::ranges::find(train, shard.digest, &format::Shard::digest);
@@ -112,7 +106,7 @@ Result<std::string> rescore(const fold::RunState& run, const fold::ClosedRound& 
   for (const Scored& one : *scored) norms.push_back(one.delta.squared_norm());
   exact::SquaredNorm median = exact::median(norms);
   for (const Scored& one : *scored) {
-    Result<std::optional<OwnRedone>> own =
+    Result<std::optional<OwnTest>> own =
         redo_own(run, round, score, validator, held_out, trainer, base, one);
     if (!own) return own.error();
     std::vector<float> weights = replay.weights();
@@ -121,12 +115,7 @@ Result<std::string> rescore(const fold::RunState& run, const fold::ClosedRound& 
     if (!written) return written.error();
     std::vector<std::filesystem::path> all_files = files;
     std::vector<std::uint64_t> all_rows = rows;
-    if (*own) {
-      all_files.insert(all_files.end(), (*own)->files.begin(), (*own)->files.end());
-      for (const std::uint64_t offset : (*own)->offsets) {
-        all_rows.push_back(held_out.data->heldout_bytes() + offset);
-      }
-    }
+    if (*own) (*own)->follow(held_out.data->heldout_bytes(), all_files, all_rows);
     auto with = trainer.evaluate(tried, all_files, all_rows);
     // What a trainer refuses to evaluate counts as the worst gain (validator.cpp).
     bool refused = !with && with.error().code == ErrorCode::refused;

@@ -42,13 +42,6 @@ struct Candidate {
   [[nodiscard]] bool evaluated() const { return found.verdict == fold::kVerdictOk; }
 };
 
-// The own-versus-random rows of one contribution, and what the base loses on them.
-struct OwnTest {
-  std::vector<fs::path> files;
-  std::vector<std::uint64_t> offsets;
-  std::vector<std::int64_t> without;
-};
-
 // What the losses of one round are measured on.
 struct Rows {
   std::vector<fs::path> files;
@@ -353,10 +346,7 @@ Status Validator::measure_one(const Rows& rows, const Base& base, const std::opt
   }
   std::vector<fs::path> files = rows.files;
   std::vector<std::uint64_t> offsets = rows.score;
-  if (own) {
-    files.insert(files.end(), own->files.begin(), own->files.end());
-    for (const std::uint64_t offset : own->offsets) offsets.push_back(rows.bytes + offset);
-  }
+  if (own) own->follow(rows.bytes, files, offsets);
   const auto with = trainer_->evaluate(file, files, offsets);
   std::error_code error;
   fs::remove(file, error);
