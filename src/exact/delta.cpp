@@ -280,13 +280,25 @@ std::size_t SumReader::add_next(std::uint32_t length, const rice::Sums& sums,
 void add_scaled(const Delta& delta, float factor, std::span<float> values) {
   HARAMBEE_CHECK(float_mode_is_exact() && values.size() == delta.parameters());
   const auto unit = static_cast<float>(power_of_two(delta.exponent()));
-  Delta::Chunk chunk;
+  // A chunk's places lie scattered in memory: they are asked for while the chunk before it is
+  // added.
+  Delta::Chunk chunks[2];
+  Delta::Cursor cursor(delta);
+  Delta::Chunk* now = &chunks[0];
+  Delta::Chunk* soon = &chunks[1];
   float* at = values.data();
-  for (Delta::Cursor cursor(delta); !cursor.done(); at += kChunk) {
-    cursor.next(chunk);
-    for (std::uint32_t i = 0; i < chunk.size; ++i) {
-      const float value = static_cast<float>(chunk.value[i]) * unit;
-      at[chunk.place[i]] += factor * value;
+  cursor.next(*now);
+  for (; now->size != 0 || !cursor.done(); at += kChunk, std::swap(now, soon)) {
+    soon->size = 0;
+    if (!cursor.done()) cursor.next(*soon);
+    const std::uint32_t asked =
+        soon->size <= kChunk / 16 ? soon->size : 0;  // else nearly all lines
+    for (std::uint32_t i = 0; i < asked; ++i) {
+      __builtin_prefetch(at + kChunk + soon->place[i], 1);
+    }
+    for (std::uint32_t i = 0; i < now->size; ++i) {
+      const float value = static_cast<float>(now->value[i]) * unit;
+      at[now->place[i]] += factor * value;
     }
   }
 }
