@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "fold/apply.h"
+#include "fold/baseline.h"
 #include "fold/explain.h"
 #include "fold/judge.h"
 #include "fold/sample.h"
@@ -140,7 +141,7 @@ const LogState& base_state(std::size_t stage) {
 // A record that would be applied, before the input spoils it.
 Payload well_formed(const RunState& run, std::size_t kind) {
   OpenRun open{"second", person(1).id(), {person(4).id()}, run.recipe, run.data};
-  switch (kind % 11) {
+  switch (kind % 12) {
     case 0:
       return write(contribution(run));
     case 1:
@@ -168,6 +169,8 @@ Payload well_formed(const RunState& run, std::size_t kind) {
                           {{{}, to_bytes("ab")}}});
     case 9:
       return write(go_back(run));
+    case 10:
+      return write(Baseline{run.id, "alone", BaselineOver::tokens, {{1, 2}, {3, 1}}});
     default: {
       Payload payload;
       payload.kind = "sing";

@@ -50,6 +50,15 @@ void print_losses(const fold::RunState& run, Ui& ui) {
                       short_number(*first), ui.bold(short_number(*last)), run.history.size()));
 }
 
+void print_baselines(const fold::RunState& run, Ui& ui) {
+  for (const fold::LoggedBaseline& one : run.baselines) {
+    const fold::BaselinePoint& last = one.act.points.back();
+    ui.line(fmt::format("baseline  {} at {} {}: {}", short_number(last.loss_nanos),
+                        human_count(static_cast<std::uint64_t>(last.at)), name(one.act.over),
+                        one.act.label));
+  }
+}
+
 void print_voids(const fold::RunState& run, Ui& ui) {
   const auto voided = [](const fold::ClosedRound& round) { return round.voided; };
   const auto count = std::ranges::count_if(run.history, voided);
@@ -155,6 +164,7 @@ Exit status(const ReadOptions& options, Ui& ui) {
   ui.line(fmt::format("phase     {}", phase_text(run, reading->log())));
   if (run.start) ui.line(fmt::format("weights   {}", run.weights.hex()));
   print_losses(run, ui);
+  print_baselines(run, ui);
   print_voids(run, ui);
   print_members(run, ui);
   if (run.refusals_count > 0) {

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "fold/audit_fold.h"
+#include "fold/baseline.h"
 #include "fold/repos.h"
 #include "fold/run_fold.h"
 #include "fold/sample.h"
@@ -110,6 +111,15 @@ Objection look_at_sample(const RunState& run, const Context& context, const Payl
   return act ? object_to_sample(run, context.author, *act) : act.error().message;
 }
 
+// Kept to be shown, and no rule depends on it.
+Objection keep_baseline(RunState& run, const Context& context, const Payload& payload) {
+  Result<Baseline> act = parse_baseline(payload);
+  if (!act) return act.error().message;
+  if (Objection objection = object_to_baseline(run, context.author, *act)) return objection;
+  run.baselines.push_back({context.place, *std::move(act)});
+  return std::nullopt;
+}
+
 Objection apply_to_run(RunState& run, const Context& context, const Payload& payload) {
   const std::string& kind = payload.kind;
   if (kind == "contribution") return take_parsed(run, context, parse_contribution(payload));
@@ -120,6 +130,7 @@ Objection apply_to_run(RunState& run, const Context& context, const Payload& pay
   if (kind == "audit") return take_parsed(run, context, parse_audit(payload));
   if (kind == "reveal") return take_parsed(run, context, parse_reveal(payload));
   if (kind == "dispute") return take_parsed(run, context, parse_dispute(payload));
+  if (kind == "baseline") return keep_baseline(run, context, payload);
   if (kind == "sample") return look_at_sample(run, context, payload);
   if (kind == "void") return take_parsed(run, context, parse_void(payload));
   if (kind == "start") return take_parsed(run, context, parse_start(payload));

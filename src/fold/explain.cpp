@@ -267,6 +267,9 @@ Result<Explanation> explain_peer(const RunState& run, const KeyId& key) {
     if (run.start)
       add(explanation, run.start_place,
           "started it with weights " + run.start->checkpoint.digest.hex());
+    for (const LoggedBaseline& one : run.baselines) {
+      add(explanation, one.place, "put the baseline " + one.act.label + " beside it");
+    }
   } else if (key == run.coordinator || run.is_validator(key)) {
     add(explanation, run.opened, "named by the run record");
   }

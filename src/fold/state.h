@@ -15,6 +15,7 @@
 #include "base/sign.h"
 #include "fold/acts.h"
 #include "fold/audit.h"
+#include "fold/baseline.h"
 #include "fold/credit.h"
 #include "fold/own_data.h"
 #include "fold/place.h"
@@ -207,8 +208,9 @@ struct RunState {
   std::vector<std::size_t> open_audits;  // positions of those that have not ended, ascending
   std::size_t audits_drawn = 0;          // closed rounds whose audits have been drawn
   std::map<KeyId, Liar> liars;
-  std::deque<Refusal> refusals;      // the newest kRefusalsKept
-  std::uint64_t refusals_count = 0;  // ever
+  std::vector<LoggedBaseline> baselines;  // in log order; no rule looks at them
+  std::deque<Refusal> refusals;           // the newest kRefusalsKept
+  std::uint64_t refusals_count = 0;       // ever
 
   [[nodiscard]] const Member* member(const KeyId& key) const;
   [[nodiscard]] const Committed* contribution_of(const KeyId& author) const;  // in the open round

@@ -52,6 +52,7 @@ Json json_of(const ClosedRound& round);
 Json json_of(const AuditAnswer& answer);
 Json json_of(const AuditCase& audit);
 Json json_of(const Liar& liar);
+Json json_of(const LoggedBaseline& baseline);
 Json json_of(const RunState& run);
 Json json_of(std::size_t number) { return number; }
 
@@ -278,8 +279,11 @@ Json json_of(const Liar& liar) {
   return HashObject{{"by", json_of(liar.by)}, {"reason", liar.reason}};
 }
 
+Json json_of(const LoggedBaseline& baseline) { return baseline_json(baseline); }
+
 Json json_of(const RunState& run) {
   return HashObject{{"audits", list(run.audits)},
+                    {"baselines", list(run.baselines)},
                     {"audits_drawn", run.audits_drawn},
                     {"best_loss", json_of(run.best_loss_nanos)},
                     {"checkpoint", json_of(run.checkpoint)},

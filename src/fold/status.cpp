@@ -103,7 +103,10 @@ Json status_json(const LogState& log, const RunState& run) {
   JsonArray validators;
   for (const KeyId& validator : run.validators) validators.push_back(validator.hex());
   Json loss = run.history.empty() ? Json(nullptr) : optional_number(run.history.back().loss_nanos);
+  JsonArray baselines;
+  for (const LoggedBaseline& one : run.baselines) baselines.push_back(baseline_json(one));
   return JsonObject{
+      {"baselines", std::move(baselines)},
       {"checkpoint", run.checkpoint ? Json(run.checkpoint->digest.hex()) : Json(nullptr)},
       {"checkpoint_round", run.checkpoint_round},
       {"closed", std::move(rounds)},

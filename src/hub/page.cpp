@@ -177,11 +177,28 @@ std::string map_body(const Json& view, const PageFacts& facts) {
   return out;
 }
 
+// What each baseline ended with.
+std::string baselines_text(const Json& view) {
+  std::string out;
+  for (const Json& one : rows_at(view, "baselines")) {
+    const JsonArray& points = rows_at(one, "points");
+    const JsonArray* last = points.empty() ? nullptr : points.back().array();
+    if (!last || last->size() != 2) continue;
+    const Json point = JsonObject{{"at", (*last)[0]}, {"loss", (*last)[1]}};
+    out += "<li>" + link("/records/" + text_at(one, "id"), text_at(one, "label")) + ": " +
+           nats_at(point, "loss") + " nats at " + text_at(point, "at") + " " +
+           escape_html(text_at(one, "over")) + "</li>\n";
+  }
+  return out.empty() ? ""
+                     : "<p>To compare with, as the maintainer says:</p>\n<ul>" + out + "</ul>\n";
+}
+
 std::string run_body(const Json& view, const PageFacts& facts) {
   const std::string name = text_at(view, "name");
   std::string out = "<h1>Run " + escape_html(name) + "</h1>\n<p>" + escape_html(standing(view)) +
                     ". Held-out loss " + loss_text(view) + ". " + text_at(view, "tokens") +
-                    " tokens in accepted contributions.</p>\n" + join_command(facts, name);
+                    " tokens in accepted contributions.</p>\n" + baselines_text(view) +
+                    join_command(facts, name);
   out +=
       "<h2>Contributors</h2>\n<table><thead><tr><th>key</th><th>state</th><th>accepted</th>"
       "<th>rejected</th><th>credits</th><th>reason</th></tr></thead><tbody>\n" +

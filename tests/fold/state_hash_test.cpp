@@ -72,6 +72,7 @@ LogState audited() {
   run.audits.push_back(audit);
   run.open_audits = {0};
   run.liars[run.validators[0]] = {audit.contribution, "lied"};
+  run.baselines = {{audit.contribution, {run.id, "alone", BaselineOver::tokens, {{1, 1}}}}};
   return state;
 }
 
@@ -246,6 +247,11 @@ TEST(StateHash, SeesEveryMember) {
       [](LogState&, RunState& r) { r.open_audits.clear(); },
       [](LogState&, RunState& r) { ++r.audits_drawn; },
       [](LogState&, RunState& r) { r.liars.clear(); },
+      [](LogState&, RunState& r) { r.baselines.clear(); },
+      [](LogState&, RunState& r) { ++r.baselines[0].act.points[0].loss_nanos; },
+      [](LogState&, RunState& r) { r.baselines[0].act.label += "x"; },
+      [](LogState&, RunState& r) { r.baselines[0].act.over = BaselineOver::rounds; },
+      [&](LogState&, RunState& r) { r.baselines[0].place = place; },
       [](LogState&, RunState& r) { r.liars.begin()->second.reason += "x"; },
       [&](LogState&, RunState& r) { r.liars.begin()->second.by = place; },
       audit([&](AuditCase& a) { a.contribution = place; }),
