@@ -55,6 +55,7 @@ struct AllOptions {
   HubVerbOptions hub;
   RecipeOptions recipe;
   RunOpenOptions run_open;
+  BaselineOptions baseline;
   AgentOptions agent;
   ReadOptions read;
   VerifyVerbOptions verify;
@@ -243,6 +244,22 @@ void wire_run(CLI::App& app, AllOptions& all, Chosen& chosen) {
   choose(verb, chosen, o, o.common.json, run_open);
 }
 
+void wire_baseline(CLI::App& app, AllOptions& all, Chosen& chosen) {
+  BaselineOptions& o = all.baseline;
+  CLI::App* verb =
+      app.add_subcommand("baseline", "Put what another training reached beside a run of yours");
+  verb->add_option("URL", o.url, "http://host:port/runs/NAME")->required();
+  verb->add_option("FILE", o.file,
+                   "CSV with columns loss (nats) and tokens or round, or JSON: a list of objects "
+                   "with these members")
+      ->required();
+  verb->add_option("--label", o.label, "What it is called (default: the file's name)");
+  add_dir(verb, o.common);
+  add_key(verb, o.common);
+  add_json(verb, o.common.json);
+  choose(verb, chosen, o, o.common.json, baseline);
+}
+
 void wire_agents(CLI::App& app, AllOptions& all, Chosen& chosen) {
   AgentOptions& o = all.agent;
   struct Agent {
@@ -405,6 +422,7 @@ Exit run(int argc, char** argv) {
   wire_hub(app, all, chosen);
   wire_recipe(app, all, chosen);
   wire_run(app, all, chosen);
+  wire_baseline(app, all, chosen);
   wire_simulate(app, all, chosen);
   wire_agents(app, all, chosen);
   wire_reading(app, all, chosen);

@@ -74,6 +74,14 @@ struct RunOpenOptions {
 };
 [[nodiscard]] Exit run_open(const RunOpenOptions& options, Ui& ui);
 
+struct BaselineOptions {
+  Common common;
+  std::string url;
+  std::string file;   // CSV or JSON (baseline_file.h)
+  std::string label;  // empty: the file's name
+};
+[[nodiscard]] Exit baseline(const BaselineOptions& options, Ui& ui);
+
 // join, validate, coordinate: long-lived; SIGINT or SIGTERM ends them cleanly.
 struct AgentOptions {
   Common common;
