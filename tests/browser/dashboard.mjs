@@ -146,6 +146,25 @@ async function finished(page) {
   step('the run finishes before our eyes; the page is accessible in light and dark');
 }
 
+async function baselines(page) {
+  say('baseline');
+  await page.locator('.baselines li').nth(1).waitFor({ timeout: WAIT_MS });
+  const told = await text(page, '.baselines');
+  assert.match(told, /over rounds: 1\.2500 nats at 3 rounds/);
+  assert.match(told, /over tokens: 1\.5000 nats at 1,000,000 tokens/);
+  const chart = page.getByRole('img', { name: /Baseline over rounds: 1\.2500 nats at 3 rounds/ });
+  await chart.waitFor();
+  for (const axis of ['tokens', 'rounds']) {
+    await page.getByRole('button', { name: `over ${axis}` }).click();
+    await chart.locator('.u-legend').getByText('over tokens').waitFor();
+  }
+  await page.getByText('The same as a table').click();
+  await page.getByRole('region', { name: 'Points of the baselines' }).getByText('1,000,000 tokens').waitFor();
+  await axe(page, 'a run with baselines');
+  await page.getByText('The same as a table').click();
+  step('the maintainer\'s baselines come into the chart, its words and its table');
+}
+
 async function samples(page) {
   const section = page.locator('section[aria-labelledby=what-it-writes]');
   await section.getByRole('article').nth(1).waitFor({ timeout: WAIT_MS });
@@ -336,6 +355,7 @@ try {
   await opening(page);
   await liveUpdate(page);
   await finished(page);
+  await baselines(page);
   await samples(page);
   await tryModel(page);
   const record = await explanations(page);

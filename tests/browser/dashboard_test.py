@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
-from harness import (SKIPPED, Process, Swarm, check, main, run_json, small_recipe,  # noqa: E402
+from harness import (SKIPPED, Process, Swarm, check, main, run, run_json, small_recipe,  # noqa: E402
                      some_text, wait_until, workdir)
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -84,6 +84,26 @@ def serve_model(swarm, work):
     swarm.hub.arguments += ["--completions", server.event("started", 120)["url"]]
 
 
+def add_baselines(swarm, work):
+    """By the maintainer, in both forms; nobody else can, and saying it again changes nothing."""
+    csv = work / "over rounds.csv"
+    csv.write_text("round,loss\n0,2.5\n1,1.75\n3,1.25\n")
+    curve = work / "curve.json"
+    curve.write_text(json.dumps([{"tokens": 0, "loss": 2.5}, {"tokens": 1_000_000, "loss": 1.5}]))
+    owner = ["--dir", work / "maintainer", "--key", swarm.key_file("maintainer")]
+    first = run_json("baseline", swarm.run_url, csv, *owner)
+    check(first["label"] == "over rounds" and first["points"] == 3, f"{first}")
+    run_json("baseline", swarm.run_url, curve, "--label", "over tokens", *owner)
+    check(run_json("baseline", swarm.run_url, csv, *owner) == first, "said twice")
+    for arguments in ([curve, "--label", "over rounds", *owner],
+                      [csv, "--label", "x", "--dir", work / "x", "--key",
+                       swarm.key_file("coordinator")]):
+        refused = run("baseline", swarm.run_url, *arguments)
+        check(refused.returncode != 0, f"{arguments} was taken: {refused.stdout}")
+    labels = [one["label"] for one in swarm.status()["baselines"]]
+    check(labels == ["over rounds", "over tokens"], f"{labels}")
+
+
 def grow(url, size):
     while ask(f"{url}/health")["size"] < size:
         ask(f"{url}/tick", "POST")
@@ -119,6 +139,8 @@ def test():
                 said = json.loads(line) if line.startswith("{") else {}
                 if said.get("event") == "train":
                     train(swarm, wanted.volunteers)
+                elif said.get("event") == "baseline":
+                    add_baselines(swarm, work)
                 elif said.get("event") == "grow-fork":
                     grow(fork, ask(f"{swarm.url}/health")["size"] + 5)
                     print("grown", file=browser.stdin, flush=True)

@@ -109,6 +109,15 @@ export interface Series {
   tokens: number[];
 }
 
+// What another training reached, as the run's maintainer says.
+export interface Baseline {
+  id: string;
+  index: number;
+  label: string;
+  over: 'tokens' | 'rounds';
+  points: [number, number][]; // at, nano-nats; at ascending
+}
+
 export interface Blob { digest: string; size: number; type: string }
 export interface Refusal { author: string; id: string; index: number; kind: string; reason: string }
 export type Recipe = { [key: string]: string | number | boolean | Recipe };
@@ -116,6 +125,7 @@ export type Recipe = { [key: string]: string | number | boolean | Recipe };
 export interface RunView extends Omit<RunCard, 'members' | 'data' | 'spark_nanos'> {
   activity: Activity[];
   at: At;
+  baselines: Baseline[];
   audits: Page<Audit> & { convicted: number; open: number; passed: number };
   bytes_down: number;
   bytes_up: number;

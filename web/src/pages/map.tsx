@@ -23,6 +23,7 @@ const DEEDS: Record<string, string> = {
   reveal: 'revealed its states of',
   dispute: 'disputed an audit of',
   sample: 'let the model write after',
+  baseline: 'put a baseline beside',
   dataset: 'published data',
 };
 

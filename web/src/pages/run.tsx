@@ -323,7 +323,7 @@ export function RunPage(props: { name: string }) {
         <Stats view={view} />
         {view.phase !== 'finished' && <Copy text={joinCommand(view.name)} label="the join command" />}
       </section>
-      <Card title="Held-out loss"><LossChart series={view.series} /></Card>
+      <Card title="Held-out loss"><LossChart series={view.series} tokens={view.tokens} baselines={view.baselines} /></Card>
       <OpenRoundCard view={view} />
       <Samples run={view.name} />
       <TryModel name={view.name} />

@@ -1,11 +1,11 @@
-// Held-out loss of a run, over rounds or over tokens, beside where it began.
+// Held-out loss of a run, over rounds or over tokens, beside where it began and its baselines.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { type Series } from '../api';
+import { type Baseline, type Series } from '../api';
 import * as format from '../format';
-
-type Axis = 'rounds' | 'tokens';
+import { Link } from '../router';
+import { placed, type Axis } from './curves';
 
 function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -26,7 +26,23 @@ function useTheme(): number {
 const STEPS = Array.from({ length: 14 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
 const decimals = (step: number): number => Math.max(2, Math.min(6, Math.ceil(-Math.log10(step))));
 
-function options(width: number, axis: Axis): uPlot.Options {
+// Told apart by their dashes, too.
+const LOOKS = ['--warm', '--bad', '--good', '--ink'];
+const DASHES = [[9, 4], [2, 4]];
+
+function baselineSeries(baselines: Baseline[]): uPlot.Series[] {
+  return baselines.map((one, i) => {
+    const stroke = colour(LOOKS[i % LOOKS.length] as string);
+    return {
+      label: one.label, stroke, width: 2, spanGaps: true,
+      dash: DASHES[Math.floor(i / LOOKS.length)] as number[],
+      points: { show: one.points.length <= 12, size: 5, fill: colour('--card') },
+      value: (_, value) => value === null || value === undefined ? '–' : `${value.toFixed(4)} nats`,
+    };
+  });
+}
+
+function options(width: number, axis: Axis, baselines: Baseline[]): uPlot.Options {
   const grid = { stroke: colour('--line'), width: 1 };
   const axes = { stroke: colour('--quiet'), font: '12px system-ui, sans-serif', grid,
                  ticks: { ...grid, size: 4 } };
@@ -47,39 +63,87 @@ function options(width: number, axis: Axis): uPlot.Options {
       { label: axis === 'rounds' ? 'round' : 'tokens', value: (_, value) =>
         value === null ? '–' : format.count(value) },
       { label: 'where it began', stroke: colour('--quiet'), dash: [5, 5], width: 1.5,
-        points: { show: false }, value: (_, value) => value === null ? '–' : value.toFixed(4) },
+        spanGaps: true, points: { show: false },
+        value: (_, value) => value === null || value === undefined ? '–' : value.toFixed(4) },
       { label: 'held-out loss', stroke: colour('--accent'), width: 2.5, spanGaps: true,
         fill: colour('--accent-wash'), fillTo: (_, __, min) => min,
         points: { show: true, size: 5, fill: colour('--card') },
-        value: (_, value) => value === null ? '–' : `${value.toFixed(4)} nats` },
+        value: (_, value) => value === null || value === undefined ? '–' : `${value.toFixed(4)} nats` },
+      ...baselineSeries(baselines),
     ],
   };
 }
 
-export function LossChart(props: { series: Series }) {
+const ended = (one: Baseline): string => {
+  const [at, nanos] = one.points.at(-1) as [number, number];
+  return `${format.loss(nanos)} nats at ${format.count(at)} ${one.over}`;
+};
+
+function BaselineList(props: { baselines: Baseline[] }) {
+  if (props.baselines.length === 0) return null;
+  return (
+    <>
+      <p>To compare with, as the maintainer says:</p>
+      <ul class="plainlist baselines">
+        {props.baselines.map((one) => (
+          <li><strong>{one.label}</strong>: {ended(one)} (<Link to={`/records/${one.id}`}>#{one.index}</Link>)</li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function BaselineTable(props: { baselines: Baseline[] }) {
+  return (
+    <div class="scroll short" role="region" aria-label="Points of the baselines" tabIndex={0}>
+      <table>
+        <thead>
+          <tr><th scope="col">baseline</th><th scope="col">at</th>
+              <th scope="col">held-out loss, nats</th></tr>
+        </thead>
+        <tbody>
+          {props.baselines.flatMap((one) => one.points.map(([at, nanos]) => (
+            <tr>
+              <td>{one.label}</td>
+              <td class="n">{format.count(at)} {one.over}</td>
+              <td class="n">{format.loss(nanos)}</td>
+            </tr>
+          )))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+export function LossChart(props: { series: Series; tokens: number; baselines: Baseline[] }) {
   return props.series.loss_nanos.some((nanos) => nanos !== null)
-    ? <Plot series={props.series} />
+    ? <Plot {...props} />
     : <p class="quiet">No round has been scored yet; the first point comes with the first.</p>;
 }
 
-function Plot(props: { series: Series }) {
+function Plot(props: { series: Series; tokens: number; baselines: Baseline[] }) {
   const [axis, setAxis] = useState<Axis>('rounds');
   const [table, setTable] = useState(false); // hundreds of rows: only for those who look at them
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const theme = useTheme();
-  const { series } = props;
+  const { series, baselines } = props;
   const x = axis === 'rounds' ? series.round : series.tokens;
   const losses = series.loss_nanos.map((nanos) => nanos === null ? null : nanos / 1e9);
   const known = losses.filter((value): value is number => value !== null);
   const first = known[0] ?? null;
   const last = known.at(-1) ?? null;
-  const data: uPlot.AlignedData = [x, x.map(() => first), losses];
+  const reached = { round: [...series.round, (series.round.at(-1) ?? -1) + 1],
+                    tokens: [...series.tokens, props.tokens] };
+  const own: uPlot.AlignedData = [x, x.map(() => first), losses];
+  const data = baselines.length === 0 ? own
+    : uPlot.join([own, ...baselines.map((one) => placed(one, reached, axis))]);
+  const lines = baselines.map((one) => one.id).join();
 
   useEffect(() => {
     const parent = box.current;
     if (!parent) return;
-    const made = new uPlot(options(parent.clientWidth, axis), data, parent);
+    const made = new uPlot(options(parent.clientWidth, axis, baselines), data, parent);
     plot.current = made;
     const resized = new ResizeObserver(() => {
       const width = parent.clientWidth;
@@ -91,11 +155,12 @@ function Plot(props: { series: Series }) {
       made.destroy();
       plot.current = null;
     };
-  }, [axis, theme]);
-  useEffect(() => plot.current?.setData(data), [series]);
+  }, [axis, theme, lines]);
+  useEffect(() => plot.current?.setData(data), [series, lines]);
 
   const summary = `Held-out loss over ${series.round.length} rounds: began at ` +
-    `${first?.toFixed(4)} nats, now ${last?.toFixed(4)} nats, best ${Math.min(...known).toFixed(4)} nats.`;
+    `${first?.toFixed(4)} nats, now ${last?.toFixed(4)} nats, best ${Math.min(...known).toFixed(4)} nats.` +
+    baselines.map((one) => ` Baseline ${one.label}: ${ended(one)}.`).join('');
   return (
     <figure class="chart">
       <div class="switch" role="group" aria-label="What the chart runs over">
@@ -107,6 +172,7 @@ function Plot(props: { series: Series }) {
       </div>
       <div ref={box} role="img" aria-label={summary} />
       <figcaption>{summary} Lower is better.</figcaption>
+      <BaselineList baselines={baselines} />
       <details onToggle={(event) => setTable(event.currentTarget.open)}>
         <summary>The same as a table</summary>
         {table && <div class="scroll short" role="region" aria-label="Held-out loss by round" tabIndex={0}>
@@ -127,6 +193,7 @@ function Plot(props: { series: Series }) {
             </tbody>
           </table>
         </div>}
+        {table && baselines.length > 0 && <BaselineTable baselines={baselines} />}
       </details>
     </figure>
   );
