@@ -52,10 +52,25 @@ fs::path segment_file(const fs::path& dir, std::int64_t segment, const char* suf
   return dir / fmt::format("segment-{:03}{}", segment, suffix);
 }
 
+// On the first `rows` of the run's report rows.
+Result<std::int64_t> mean_loss(node::TrainerProcess& trainer, const fold::Recipe& recipe,
+                               const Digest& run, const fs::path& weights,
+                               const std::vector<fs::path>& heldout, std::uint64_t heldout_bytes,
+                               std::int64_t rows) {
+  const auto offsets =
+      fold::row_offsets(fold::report_seed(run), 0, static_cast<std::uint64_t>(rows), heldout_bytes,
+                        recipe.model.context);
+  auto nanos = trainer.evaluate(weights, heldout, offsets);
+  if (!nanos) return nanos.error();
+  std::int64_t sum = 0;
+  for (const std::int64_t one : *nanos) sum += one;
+  return sum / static_cast<std::int64_t>(nanos->size());
+}
+
 // One segment: from the file of the one before to its own.
 Status train_segment(const ComputeOptions& options, node::TrainerProcess& trainer,
-                     const Digest& run, const BaselineFiles& files, const Seat& seat,
-                     std::int64_t steps, Board& board) {
+                     const fold::Recipe& recipe, const Digest& run, const BaselineFiles& files,
+                     const Seat& seat, std::int64_t steps, Board& board) {
   const Baseline& baseline = seat.baseline;
   const fs::path dir = options.dir / baseline.name;
   BaselineProgress at;
@@ -84,8 +99,12 @@ Status train_segment(const ComputeOptions& options, node::TrainerProcess& traine
     return !stopped(options);
   });
   if (!done) return wrap(done.error(), "baseline " + baseline.name);
+  auto loss = mean_loss(trainer, recipe, run, request.out, files.heldout, files.heldout_bytes,
+                        recipe.gate.report);
+  if (!loss) return wrap(loss.error(), "held-out loss, " + baseline.name);
+  at.losses_nanos.push_back(*loss);
   const std::scoped_lock lock(board.mutex);
-  board.progress[seat.index] = {at.steps_done + steps, at.segments_done + 1};
+  board.progress[seat.index] = {at.steps_done + steps, at.segments_done + 1, at.losses_nanos};
   board.changed = true;
   return ok();
 }
@@ -96,8 +115,7 @@ Status train_one(const ComputeOptions& options, const fold::Recipe& recipe, cons
   const fs::path dir = options.dir / baseline.name;
   if (const Status made = store::make_folders(dir.string()); !made) return made;
   auto trainer = make_trainer(options, baseline.name, recipe.model, baseline.threads);
-  const std::int64_t length =
-      std::max<std::int64_t>(1, (baseline.inner.steps + baseline.segments - 1) / baseline.segments);
+  const std::int64_t length = baseline.segment_steps();
   for (;;) {
     BaselineProgress at;
     {
@@ -107,7 +125,7 @@ Status train_one(const ComputeOptions& options, const fold::Recipe& recipe, cons
     }
     if (at.steps_done >= baseline.inner.steps) break;
     const std::int64_t steps = std::min(length, baseline.inner.steps - at.steps_done);
-    if (const Status done = train_segment(options, trainer, run, files, seat, steps, board);
+    if (const Status done = train_segment(options, trainer, recipe, run, files, seat, steps, board);
         !done) {
       return done;
     }
@@ -166,6 +184,22 @@ std::vector<Baseline> make_baselines(const fold::Recipe& recipe, std::int64_t to
   return {single, parallel};
 }
 
+std::int64_t Baseline::segment_steps() const {
+  return std::max<std::int64_t>(1, (inner.steps + segments - 1) / segments);
+}
+
+std::vector<fold::BaselinePoint> baseline_points(const Baseline& baseline,
+                                                 const BaselineProgress& progress,
+                                                 std::int64_t context) {
+  std::vector<fold::BaselinePoint> points;
+  for (const std::int64_t loss : progress.losses_nanos) {
+    const auto segments = static_cast<std::int64_t>(points.size()) + 1;
+    const std::int64_t steps = std::min(segments * baseline.segment_steps(), baseline.inner.steps);
+    points.push_back({steps * baseline.inner.batch * context, loss});
+  }
+  return points;
+}
+
 fs::path baseline_weights(const fs::path& dir, const std::string& name) {
   return dir / (name + ".safetensors");
 }
@@ -217,14 +251,7 @@ Result<std::int64_t> held_out_loss(const ComputeOptions& options, const fold::Re
                                    std::uint64_t heldout_bytes, std::int64_t rows,
                                    unsigned threads) {
   auto trainer = make_trainer(options, "evaluate", recipe.model, threads);
-  const auto offsets =
-      fold::row_offsets(fold::report_seed(run), 0, static_cast<std::uint64_t>(rows), heldout_bytes,
-                        recipe.model.context);
-  auto nanos = trainer.evaluate(weights, heldout, offsets);
-  if (!nanos) return nanos.error();
-  std::int64_t sum = 0;
-  for (const std::int64_t one : *nanos) sum += one;
-  return sum / static_cast<std::int64_t>(nanos->size());
+  return mean_loss(trainer, recipe, run, weights, heldout, heldout_bytes, rows);
 }
 
 }  // namespace harambee::cli

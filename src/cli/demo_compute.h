@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "cli/demo_plan.h"
 #include "cli/demo_state.h"
+#include "fold/baseline.h"
 #include "fold/recipe.h"
 
 namespace harambee::cli {
@@ -33,7 +34,8 @@ struct Baseline {
   std::string name;       // "single", "data-parallel"
   fold::InnerRule inner;  // batch as it is trained; `steps` is the whole training
   unsigned threads = 1;
-  std::int64_t segments = 8;  // files on the way, for --resume
+  std::int64_t segments = 8;  // files on the way, for --resume, and points of the curve
+  [[nodiscard]] std::int64_t segment_steps() const;
 };
 
 // The two baselines for this many tokens: the single machine takes the volunteers' own batch and
@@ -44,6 +46,8 @@ struct Baseline {
 struct BaselineFiles {
   std::filesystem::path start;                // weights to begin with
   std::vector<std::filesystem::path> shards;  // training text
+  std::vector<std::filesystem::path> heldout;
+  std::uint64_t heldout_bytes = 0;
 };
 [[nodiscard]] std::filesystem::path baseline_weights(const std::filesystem::path& dir,
                                                      const std::string& name);
@@ -65,6 +69,12 @@ struct BaselineNews {
     const std::vector<Baseline>& baselines, const BaselineFiles& files,
     std::map<std::string, BaselineProgress>& progress, const std::function<void()>& keep,
     const std::function<void(const std::vector<BaselineNews>&)>& on_tick);
+
+// What each finished segment has reached, on the rows that the run's validators report; over
+// tokens.
+[[nodiscard]] std::vector<fold::BaselinePoint> baseline_points(const Baseline& baseline,
+                                                               const BaselineProgress& progress,
+                                                               std::int64_t context);
 
 // Mean held-out loss over `rows` of the run's report rows, nano-nats.
 [[nodiscard]] Result<std::int64_t> held_out_loss(const ComputeOptions& options,

@@ -52,6 +52,21 @@ std::vector<std::string> other_simd() {
   return {};
 }
 
+// With the tokens that the volunteers' accepted work has used.
+std::vector<Baseline> baselines_for(const World& world, const fold::RunState& run) {
+  std::int64_t tokens = 0;
+  for (const auto& [key, member] : run.members) tokens += member.tokens;
+  return make_baselines(run.recipe, tokens, world.state.speed.cores);
+}
+
+std::string curve_json(const std::vector<fold::BaselinePoint>& points) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const fold::BaselinePoint& point : points) {
+    list.push_back({{"tokens", point.at}, {"loss", static_cast<double>(point.loss_nanos) / 1e9}});
+  }
+  return list.dump(1) + "\n";
+}
+
 ComputeOptions compute_options(World& world) { return {{}, world.paths.compute(), &stop_flag()}; }
 
 }  // namespace
@@ -64,10 +79,9 @@ Status Ending::pull() {
 Status Ending::train_baselines(const fold::RunState& run) {
   auto data = find_data(world_.paths, run);
   if (!data) return data.error();
-  std::int64_t tokens = 0;
-  for (const auto& [key, member] : run.members) tokens += member.tokens;
-  const auto baselines = make_baselines(run.recipe, tokens, world_.state.speed.cores);
-  const BaselineFiles files{hub_blob(world_.paths, run.start->checkpoint.digest), data->train};
+  const auto baselines = baselines_for(world_, run);
+  const BaselineFiles files{hub_blob(world_.paths, run.start->checkpoint.digest), data->train,
+                            data->heldout, data->heldout_bytes};
   return cli::train_baselines(
       compute_options(world_), run.recipe, run.id, baselines, files, world_.state.baselines,
       [&] { (void)world_.save(); },
@@ -89,6 +103,30 @@ Status Ending::train_baselines(const fold::RunState& run) {
           world_.ui.progress(plain, 10'000);
         }
       });
+}
+
+// On the record, so that the dashboard shows them beside the run.
+Status Ending::log_baselines(const fold::RunState& run) {
+  const std::map<std::string, std::string> labels = {{"single", "one machine alone"},
+                                                     {"data-parallel", "data-parallel training"}};
+  for (const Baseline& baseline : baselines_for(world_, run)) {
+    auto points =
+        baseline_points(baseline, world_.state.baselines[baseline.name], run.recipe.model.context);
+    if (!run.history.empty() && run.history[0].loss_nanos) {
+      points.insert(points.begin(),
+                    {0, *run.history[0].loss_nanos});  // they begin with its weights
+    }
+    const fs::path file = world_.paths.compute() / (baseline.name + ".json");
+    const std::string text = curve_json(points);
+    if (const Status wrote = store::write_file_atomic(file.string(), view(text)); !wrote) {
+      return wrote;
+    }
+    auto said = world_.run_verb(
+        "baseline", {"baseline", world_.run_url(), file.string(), "--label",
+                     labels.at(baseline.name), "--dir", world_.paths.role("maintainer").string()});
+    if (!said) return said.error();
+  }
+  return ok();
 }
 
 Status Ending::measure_losses(const fold::RunState& run) {
@@ -156,6 +194,7 @@ Result<DemoSummary> Ending::run() {
   HARAMBEE_CHECK(run != nullptr && run->start);
   Status going = pull();
   if (going) going = train_baselines(*run);
+  if (going) going = log_baselines(*run);
   if (going) going = measure_losses(*run);
   if (going) going = verify();
   if (going) going = sample();

@@ -16,6 +16,7 @@ class Ending {
  private:
   [[nodiscard]] Status pull();
   [[nodiscard]] Status train_baselines(const fold::RunState& run);
+  [[nodiscard]] Status log_baselines(const fold::RunState& run);
   [[nodiscard]] Status measure_losses(const fold::RunState& run);
   [[nodiscard]] Status verify();
   [[nodiscard]] Status sample();

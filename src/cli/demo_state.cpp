@@ -17,7 +17,8 @@ constexpr std::uint64_t kStateBytesMax = 4 << 20;
 std::string to_json(const DemoState& s) {
   nlohmann::json baselines = nlohmann::json::object();
   for (const auto& [name, b] : s.baselines) {
-    baselines[name] = {{"steps", b.steps_done}, {"segments", b.segments_done}};
+    baselines[name] = {
+        {"steps", b.steps_done}, {"segments", b.segments_done}, {"losses", b.losses_nanos}};
   }
   nlohmann::json j = {{"format", kFormat},
                       {"volunteers", s.request.volunteers},
@@ -66,7 +67,8 @@ Result<DemoState> state_from_json(const std::string& text) {
     s.warm_ms = j.at("warm_ms");
     s.rounds_ms = j.at("rounds_ms");
     for (const auto& [name, b] : j.at("baselines").items()) {
-      s.baselines[name] = {b.at("steps"), b.at("segments")};
+      s.baselines[name] = {b.at("steps"), b.at("segments"),
+                           b.at("losses").get<std::vector<std::int64_t>>()};
     }
     s.losses_nanos = j.at("losses_nanos").get<std::map<std::string, std::int64_t>>();
     s.summary = j.at("summary");

@@ -18,6 +18,7 @@ namespace harambee::cli {
 struct BaselineProgress {
   std::int64_t steps_done = 0;
   std::int64_t segments_done = 0;
+  std::vector<std::int64_t> losses_nanos = {};  // held-out, after each segment
   bool operator==(const BaselineProgress&) const = default;
 };
 

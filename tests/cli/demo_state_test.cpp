@@ -29,7 +29,8 @@ DemoState some_state() {
   state.speed = {.cores = 2, .tokens_per_second = 1234.5};
   state.text = {"/tmp/a \"quoted\" name"};
   state.port = 4711;
-  state.baselines["single"] = {.steps_done = 10, .segments_done = 2};
+  state.baselines["single"] = {
+      .steps_done = 10, .segments_done = 2, .losses_nanos = {3'000'000'000, 2'000'000'000}};
   state.losses_nanos["start"] = 2'500'000'000;
   state.kill_done = true;
   return state;

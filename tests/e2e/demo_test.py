@@ -68,6 +68,16 @@ def check_model(summary):
     check(digest == summary["weights"], "model.safetensors is not the model of the log")
 
 
+def check_baselines(summary, demo_dir):
+    """Both comparisons are on the record: what verify reads in the hub's directory, and ours."""
+    for name, loss in (("single", "loss_single_machine"), ("data-parallel", "loss_data_parallel")):
+        points = json.loads((demo_dir / "baselines" / f"{name}.json").read_text())
+        check(points[0]["tokens"] == 0 and len(points) > 4, f"the curve of {name}: {points}")
+        check(abs(points[-1]["tokens"] - summary["tokens"]) < summary["tokens"] / 5,
+              f"{name} took {points[-1]['tokens']} tokens, the volunteers {summary['tokens']}")
+        check(abs(points[-1]["loss"] - summary[loss]) < 0.2, f"{name} ended elsewhere: {points}")
+
+
 def one_of_each(hub):
     """One stored file of each kind, with the larger ones of each kind preferred."""
     files = [path for path in hub.rglob("*") if path.is_file() and path.stat().st_size > 0]
@@ -182,6 +192,7 @@ def test():
         check_summary(summary)
         check_cheat(summary)
         check_model(summary)
+        check_baselines(summary, demo_dir)
         hub = Path(summary["hub_data_dir"])
         report = run_json("verify", "--data", hub, "--dir", work / "audit", "--retrain", 2,
                           "--threads", 2)
