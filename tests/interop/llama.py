@@ -127,6 +127,48 @@ def same_quantization(client, swarm, work):
     return work / "model"
 
 
+def post(url, value):
+    request = urllib.request.Request(url, json.dumps(value).encode(),
+                                     {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return response.headers["content-type"], response.read().decode()
+
+
+def attached(hub):
+    try:
+        with urllib.request.urlopen(f"{hub}/view/try", timeout=10) as response:
+            return json.load(response)
+    except OSError:
+        return {"attached": False}
+
+
+def through_the_hub(server, swarm):
+    """The dashboard's box asks the hub, and the hub asks this llama-server."""
+    swarm.hub.interrupt()
+    swarm.hub.wait(20)
+    swarm.hub.arguments += ["--completions", server.url]
+    swarm.hub.start()
+    wait_until(lambda: attached(swarm.url)["attached"], 60, "the hub to have found llama-server")
+    view = attached(swarm.url)
+    check(view["chat"] and view["model"], f"what the page is told of llama-server: {view}")
+    question = {"prompt": "#include ", "max_tokens": 12, "temperature": 0, "seed": 1}
+    direct = json.loads(post(f"{server.url}/v1/completions", question)[1])
+    passed = json.loads(post(f"{swarm.url}/v1/completions", question)[1])
+    said = passed["choices"][0]["text"]
+    check(said and said == direct["choices"][0]["text"], f"another text: {passed} {direct}")
+    check(passed["usage"]["completion_tokens"] == 12, f"how much it wrote: {passed}")
+    kind, events = post(f"{swarm.url}/v1/completions", question | {"stream": True})
+    data = [line[6:] for line in events.splitlines() if line.startswith("data: ")]
+    check(kind.startswith("text/event-stream") and data[-1] == "[DONE]", f"events: {events}")
+    parts = [json.loads(one)["choices"] for one in data[:-1]]
+    streamed = "".join(part[0]["text"] for part in parts if part)
+    check(streamed == said, f"streamed {streamed!r}, else {said!r}")
+    chat = json.loads(post(f"{swarm.url}/v1/chat/completions", {
+        "messages": [{"role": "user", "content": "a"}], "max_tokens": 8, "temperature": 0})[1])
+    check(chat["choices"][0]["message"]["role"] == "assistant", f"chat: {chat}")
+    print(f"llama-server through the hub: {said!r}", flush=True)
+
+
 def compare(client, swarm, work):
     if client.run("llama-server", "--version").returncode != 0:
         print("SKIPPED llama.cpp: it is not installed here")
@@ -139,4 +181,5 @@ def compare(client, swarm, work):
     check(digests == {digest}, f"the hub serves what `pull --gguf` writes: {fetched}")
     same_tokens(server)
     same_losses(server, model, sorted((work / "text").iterdir())[0])
+    through_the_hub(server, swarm)
     server.stop()
