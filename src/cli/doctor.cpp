@@ -147,10 +147,12 @@ void look_at_hub(Patient& patient, Ui& ui) {
 
 void look_at_memory(Patient& patient) {
   const std::uint64_t there = node::available_memory_bytes();
-  const node::MemoryNeed need = node::memory_need(patient.recipe);
+  // As many threads as `harambee join` with the same options: each has rows of its own.
+  const unsigned used = threads(patient.options.common);
+  const node::MemoryNeed need = node::memory_need(patient.recipe, used);
   const std::string text = fmt::format("{} free, training this model needs about {}",
                                        human_bytes(there), human_bytes(need.total_bytes()));
-  const bool fits = there == 0 || node::check_memory(patient.recipe, there).ok();
+  const bool fits = there == 0 || node::check_memory(patient.recipe, there, used).ok();
   patient.add({"memory", fits ? Level::good : Level::bad, text,
                fits ? ""
                     : "`harambee join` would refuse; close other programs, or join a smaller "

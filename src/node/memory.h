@@ -26,12 +26,12 @@ struct MemoryNeed {
 [[nodiscard]] MemoryNeed trainer_memory_need(const format::ModelConfig& model, std::uint32_t batch,
                                              unsigned threads);
 // That, and the node's own copies beside it. Another trainer may need more.
-[[nodiscard]] MemoryNeed memory_need(const fold::Recipe& recipe, unsigned threads = 1);
+[[nodiscard]] MemoryNeed memory_need(const fold::Recipe& recipe, unsigned threads);
 // MemAvailable, or the cgroup's remaining limit if that is less. 0: unknown.
 [[nodiscard]] std::uint64_t available_memory_bytes();
 // refused: "the model needs about 12.3 GiB of memory (weights 4.0, state 6.1, activations 2.2) and
 // 7.5 GiB are free".
 [[nodiscard]] Status check_memory(const fold::Recipe& recipe, std::uint64_t available_bytes,
-                                  unsigned threads = 1);
+                                  unsigned threads);
 
 }  // namespace harambee::node

@@ -508,14 +508,14 @@ TEST_F(RolesTest, TwoProcessesCannotShareADirectory) {
 
 TEST(MemoryTest, TooLargeAModelIsRefusedWithTheNumbers) {
   fold::Recipe recipe = fold::default_recipe();
-  EXPECT_TRUE(check_memory(recipe, 8ull << 30).ok());
-  EXPECT_TRUE(check_memory(recipe, 0).ok());  // unknown
+  EXPECT_TRUE(check_memory(recipe, 8ull << 30, 1).ok());
+  EXPECT_TRUE(check_memory(recipe, 0, 1).ok());  // unknown
   recipe.model.hidden = 4096;
   recipe.model.ffn = 14336;
   recipe.model.layers = 32;
   recipe.model.heads = 32;
   recipe.model.kv_heads = 8;
-  const Status fits = check_memory(recipe, 8ull << 30);
+  const Status fits = check_memory(recipe, 8ull << 30, 1);
   ASSERT_FALSE(fits.ok());
   EXPECT_EQ(fits.error().code, ErrorCode::refused);
   EXPECT_THAT(fits.error().message, ::testing::HasSubstr("8.0 GiB are free"));
