@@ -119,13 +119,20 @@ void World::check_close(const Hub& hub) {
   report_.check(hexes(closed.missed) == missed, "I4",
                 where + "others missed it than those who did");
   report_.check(closed.mostly_rejected == own.mostly_rejected, "I4", where + "mostly rejected?");
-  if (accepted.empty()) report_.reached(Probe::nothing_accepted);
+  report_.check(closed.voided == own.voided && closed.loss_nanos == own.loss, "I4",
+                where + "not voided by the rules");
+  if (own.voided) {
+    report_.reached(Probe::voided);
+  } else if (accepted.empty()) {
+    report_.reached(Probe::nothing_accepted);
+  }
   if (own.mostly_rejected) report_.reached(Probe::mostly_rejected);
   if (report_.logging()) {
-    report_.log("round",
-                std::to_string(closed.number) + " closed: " + std::to_string(accepted.size()) +
-                    " of " + std::to_string(closed.contributions.size()) + " accepted, loss " +
-                    std::to_string(closed.loss_nanos.value_or(0) / 1'000'000) + " thousandths");
+    report_.log("round", std::to_string(closed.number) + (own.voided ? " voided: " : " closed: ") +
+                             std::to_string(accepted.size()) + " of " +
+                             std::to_string(closed.contributions.size()) + " accepted, loss " +
+                             std::to_string(closed.loss_nanos.value_or(0) / 1'000'000) +
+                             " thousandths");
   }
   check_people(run);
   catch_up();
@@ -236,6 +243,7 @@ void World::check_numbers(const fold::ClosedRound& closed) {
   const std::string where = "round " + std::to_string(closed.number) + ": ";
   const auto& blobs = hubs_[0]->disk.platters().blobs;
   const Ledger::Closed& own = ledger_.history.at(static_cast<std::size_t>(closed.number));
+  if (losses_.size() == static_cast<std::size_t>(closed.number)) check_loss(closed);
   Recount::Round round{plan_.recipe, up_, down_, closed.base, {}, own.possible, {}, {}, {}};
   for (const fold::ClosedContribution& one : closed.contributions) {
     if (!one.accepted) continue;
@@ -246,16 +254,23 @@ void World::check_numbers(const fold::ClosedRound& closed) {
   }
   report_.check(closed.base == recount_weights_, "I5",
                 where + "does not start where the last ended");
+  if (own.voided) {
+    // Everything is as it was before the round before.
+    recount_ = recount_before_;
+  } else {
+    recount_before_ = recount_;
+  }
   if (!round.accepted.empty()) {
     round.update = *blobs.at(closed.update->digest);
     for (std::size_t i = static_cast<std::size_t>(closed.number); i-- > 0 && !round.last_update;) {
-      const fold::ClosedRound& before = run_of(*hubs_[0])->history[i];
-      if (!before.update) continue;
-      round.last_update = *blobs.at(before.update->digest);
-      round.last_base = before.base;
+      const Ledger::Closed& before = ledger_.history[i];
+      if (before.update.empty() || ledger_.history[i + 1].voided) continue;
+      round.last_update = *blobs.at(*Digest::from_hex(before.update));
+      round.last_base = *Digest::from_hex(before.base);
     }
     const std::string wrong = recount_.round(round);
     report_.check(wrong.empty(), "I5", where + wrong);
+    if (recount_.shortened) report_.reached(Probe::short_step);
   }
   const Bytes file = format::weights_file(*layout_, recount_.weights);
   report_.check(sha256(file) == closed.weights, "I5", where + "the weights are not the sum's");
@@ -263,6 +278,36 @@ void World::check_numbers(const fold::ClosedRound& closed) {
                       4 * recount_.residual.size());
   report_.check(sha256(residual) == closed.residual, "I5", where + "the residual is not the sum's");
   recount_weights_ = closed.weights;
+}
+
+// I10: the loss of a round's base, of weights that were counted again and by no validator's word:
+// what honest ones report, and no higher than the best by more than the recipe allows, or a void
+// ends the round.
+void World::check_loss(const fold::ClosedRound& closed) {
+  const Digest seed = sha256({view("harambee report v1\n"), run_id_.view()});
+  std::int64_t sum = 0;
+  const auto rows = task_->evaluate(recount_.weights, seed, plan_.recipe.gate.report);
+  for (const std::int64_t row : rows) sum += row;
+  const std::int64_t loss = sum / static_cast<std::int64_t>(rows.size());
+  losses_.push_back(loss);
+  const std::string where = "round " + std::to_string(closed.number) + ": ";
+  const auto number = static_cast<std::size_t>(closed.number);
+  const std::vector<Ledger::Closed>& rounds = ledger_.history;
+  if (plan_.liars > 0) {
+    if (rounds[number].loss != loss) report_.reached(Probe::wrong_loss);
+    return;
+  }
+  report_.check(rounds[number].loss == loss, "I10", where + "not the loss that its weights have");
+  const std::int64_t rise = plan_.recipe.judge.void_rise.nanos;
+  if (rise == 0 || number == 0) return;
+  std::int64_t best = fold::kNanosMax;
+  for (std::size_t i = 0; i < number; ++i) {
+    const bool undone = i + 1 < number && rounds[i + 1].voided;
+    if (!rounds[i].update.empty() && !undone) best = std::min(best, losses_[i]);
+  }
+  const bool moved = !rounds[number - 1].voided && !rounds[number - 1].update.empty();
+  report_.check((moved && loss > best + rise) == rounds[number].voided, "I10",
+                where + "the loss rose, and the weights did not go back (or had no reason to)");
 }
 
 // The signature of the very bytes that the first reader verified needs no second look.
@@ -335,17 +380,19 @@ void World::check_end() {
 }
 
 // I10: rounds with the work of a third of the members bring the loss down, whoever attacks: six in
-// a row do, and three do not bring it up by more than a fiftieth.
+// a row do, and three do not bring it up by more than a fiftieth. Steps that are far too large do
+// not.
 void World::check_learning(const fold::RunState& run) {
   constexpr std::int64_t kLearnedNanos = 200'000'000;  // below, there is little left to learn
+  if (plan_.faults.has(Fault::overstep)) return;
   std::size_t in_a_row = 0;
-  for (std::size_t i = 0; i < run.history.size(); ++i) {
+  for (std::size_t i = 0; i < losses_.size(); ++i) {
     const fold::ClosedRound& closed = run.history[i];
     for (const std::size_t rounds : {std::size_t{3}, std::size_t{6}}) {
-      if (in_a_row < rounds || !closed.loss_nanos) continue;
-      const std::int64_t before = run.history[i - rounds].loss_nanos.value_or(0);
+      if (in_a_row < rounds) continue;
+      const std::int64_t before = losses_[i - rounds];
       const std::int64_t most = rounds == 3 ? before + before / 50 : before;
-      report_.check(before < kLearnedNanos || *closed.loss_nanos < most, "I10",
+      report_.check(before < kLearnedNanos || losses_[i] < most, "I10",
                     "rounds " + std::to_string(i - rounds) + " to " + std::to_string(i) +
                         " made the loss worse");
     }

@@ -122,6 +122,7 @@ bool Ledger::feed(View bytes) {
   if (entry.kind == "contribution") contribution(entry);
   if (entry.kind == "score") score(entry);
   if (entry.kind == "close") close(entry);
+  if (entry.kind == "void") go_back(entry);
   if (entry.kind == "audit") audit(entry.author, entry.round, entry.body);
   if (entry.kind == "reveal") reveal(entry.author, entry.round, entry.body, entry.blobs);
   return true;
@@ -130,6 +131,15 @@ bool Ledger::feed(View bytes) {
 std::int64_t Ledger::rule(const char* name) const { return number(at(recipe, name)); }
 
 std::int64_t Ledger::judge(const char* name) const { return number(at(at(recipe, "judge"), name)); }
+
+std::int64_t Ledger::judge_nanos(const char* name) const {  // "0.25"
+  const std::string text = words(at(at(recipe, "judge"), name));
+  if (text.empty()) return 0;
+  const std::size_t point = std::min(text.find('.'), text.size());
+  std::string part = point < text.size() ? text.substr(point + 1) : "";
+  part.resize(9, '0');
+  return std::stoll(text.substr(0, point)) * 1'000'000'000 + std::stoll(part);
+}
 
 bool Ledger::expected(const Member& member) const {
   return !member.left && !member.excluded && !member.suspended && !member.missed &&
@@ -274,6 +284,7 @@ std::vector<std::string> Ledger::accepted_set() const {
 
 void Ledger::close(const Entry& entry) {
   if (phase != Phase::closing || entry.round != round || entry.author != coordinator) return;
+  if (must_go_back()) return;
   std::vector<std::string> claimed;
   for (const Json& id : *at(entry.body, "accepted").array()) claimed.push_back(words(id));
   if (claimed != accepted_set()) return;
@@ -291,32 +302,85 @@ void Ledger::close(const Entry& entry) {
       ++checkpoints;
     }
   }
-  const std::int64_t next = round + 1;
-  const bool due = next % rule("checkpoint_every") == 0 || next == rule("rounds");
-  if (update.empty() != claimed.empty() || (checkpoints == 1) != due) return;
-  Closed closed;
-  closed.works = works;
+  if (update.empty() != claimed.empty() || !checkpoint_fits(checkpoints)) return;
+  Closed closed = ended();
   closed.accepted = claimed;
-  closed.missed = missed_;
-  closed.base = weights;
   closed.weights = new_weights;
   closed.residual = new_residual;
   closed.update = update;
-  closed.seed = seed_;
-  closed.drawn = cohort.size();
-  closed.judges = awaited().size();
-  for (const Score& one : scores) closed.scorers.push_back(one.author);
   weigh(closed);
   pay(closed);
   for (const Work& work : closed.works) {
     if (members[work.author].slashed) forfeit(closed, work.author);
   }
   stand(closed);
+  go_on(std::move(closed), entry);
+}
+
+// Not before the newest round's base has been reported on, nor twice in a row.
+bool Ledger::must_go_back() const {
+  const std::int64_t rise = judge_nanos("void_rise");
+  if (rise == 0 || history.empty() || history.back().voided || history.back().update.empty()) {
+    return false;
+  }
+  std::int64_t best = history.back().loss;
+  for (std::size_t i = 0; i + 1 < history.size(); ++i) {
+    if (!history[i].update.empty() && !history[i + 1].voided) {
+      best = std::min(best, history[i].loss);
+    }
+  }
+  return ended().loss > best + rise;
+}
+
+void Ledger::go_back(const Entry& entry) {
+  if (phase != Phase::closing || entry.round != round || entry.author != coordinator) return;
+  if (!must_go_back()) return;
+  const std::string to = words(at(entry.body, "weights"));
+  const std::string kept = words(at(entry.body, "residual"));
+  const std::size_t rounds = history.size();
+  if (to != history.back().base) return;
+  if (rounds >= 2 && kept != history[rounds - 2].residual) return;
+  if (!checkpoint_fits(entry.blobs.array()->size())) return;
+  Closed closed = ended();
+  closed.voided = true;
+  closed.weights = to;
+  closed.residual = kept;
+  closed.mostly_rejected = 2 * (works.size() - accepted_set().size()) > works.size();
+  weigh(closed);
+  go_on(std::move(closed), entry);
+}
+
+bool Ledger::checkpoint_fits(std::size_t checkpoints) const {
+  const std::int64_t next = round + 1;
+  const bool due = next % rule("checkpoint_every") == 0 || next == rule("rounds");
+  return (checkpoints == 1) == due;
+}
+
+// What a close and a void keep of the open round.
+Ledger::Closed Ledger::ended() const {
+  Closed closed;
+  closed.works = works;
+  closed.missed = missed_;
+  closed.base = weights;
+  closed.seed = seed_;
+  closed.drawn = cohort.size();
+  closed.judges = awaited().size();
+  std::vector<std::int64_t> losses;
+  for (const Score& one : scores) {
+    closed.scorers.push_back(one.author);
+    losses.push_back(one.loss);
+  }
+  closed.loss = lower_median(std::move(losses));
+  return closed;
+}
+
+void Ledger::go_on(Closed closed, const Entry& entry) {
+  weights = closed.weights;
+  residual = closed.residual;
   history.push_back(std::move(closed));
-  weights = new_weights;
-  residual = new_residual;
   opened_before_ = opened_;
   opened_ = entry.index;
+  const std::int64_t next = round + 1;
   if (next < rule("rounds")) {
     open(next, entry.id);
   } else {

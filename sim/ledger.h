@@ -74,6 +74,8 @@ class Ledger {
     std::vector<std::string> accepted;
     std::vector<std::string> missed;
     std::string base, weights, residual, update, seed;
+    std::int64_t loss = 0;  // reported
+    bool voided = false;
     std::vector<std::string> scorers;
     bool mostly_rejected = false;
     std::vector<std::size_t> group;   // of the accepted: index among them of the group's first
@@ -123,6 +125,11 @@ class Ledger {
   void contribution(const Entry& entry);
   void score(const Entry& entry);
   void close(const Entry& entry);
+  [[nodiscard]] bool must_go_back() const;
+  void go_back(const Entry& entry);
+  [[nodiscard]] bool checkpoint_fits(std::size_t checkpoints) const;
+  [[nodiscard]] Closed ended() const;
+  void go_on(Closed closed, const Entry& entry);
   void open(std::int64_t number, const std::string& opening);
   void draw_cohort(const std::string& opening);
   void draw_committee();
@@ -150,6 +157,7 @@ class Ledger {
   [[nodiscard]] bool expected(const Member& member) const;
   [[nodiscard]] std::int64_t rule(const char* name) const;
   [[nodiscard]] std::int64_t judge(const char* name) const;
+  [[nodiscard]] std::int64_t judge_nanos(const char* name) const;  // of a decimal
   [[nodiscard]] std::optional<std::int64_t> median_gain(std::size_t work, bool& ok) const;
   [[nodiscard]] std::vector<std::string> accepted_set() const;
   void pay(Closed& closed);

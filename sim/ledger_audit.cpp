@@ -17,14 +17,6 @@ std::string words(const Json* value) {
   return value && value->string() ? *value->string() : std::string();
 }
 
-std::int64_t nanos(const Json* decimal) {
-  const std::string text = decimal && decimal->string() ? *decimal->string() : "0";
-  const std::size_t point = std::min(text.find('.'), text.size());
-  std::string part = point < text.size() ? text.substr(point + 1) : "";
-  part.resize(9, '0');
-  return std::stoll(text.substr(0, point)) * 1'000'000'000 + std::stoll(part);
-}
-
 bool has(const std::vector<std::string>& keys, const std::string& key) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
@@ -100,7 +92,6 @@ Ledger::Case& Ledger::open_case(std::int64_t number, const Work& work) {
 
 void Ledger::tick_audits() {
   if (judge("auditors") <= 0) return;
-  const Json* rules = recipe.find("judge");
   if (phase != Phase::finished && drawn_rounds_ < history.size()) {
     const Digest seed = sha256({view("harambee audit v1\n"), view(root)});
     for (; drawn_rounds_ < history.size(); ++drawn_rounds_) {
@@ -109,7 +100,7 @@ void Ledger::tick_audits() {
         const Bytes id = bytes_of(work.id);
         const Digest coin = sha256({view("harambee audit coin v1\n"), seed.view(), id});
         const bool fresh = members[work.author].accepted <= judge("newcomer_rounds");
-        const std::int64_t rate = nanos(rules->find(fresh ? "audit_newcomer" : "audit"));
+        const std::int64_t rate = judge_nanos(fresh ? "audit_newcomer" : "audit");
         __extension__ using Wide = unsigned __int128;
         const Wide scaled = static_cast<Wide>(get_u64be(coin.bytes.data())) * 1'000'000'000U;
         if (static_cast<std::int64_t>(scaled >> 64) >= rate) continue;

@@ -12,14 +12,6 @@ namespace {
 
 using Keys = std::vector<std::string>;
 
-std::int64_t nanos(const Json* decimal) {  // "0.25"
-  const std::string text = decimal && decimal->string() ? *decimal->string() : "0";
-  const std::size_t point = std::min(text.find('.'), text.size());
-  std::string part = point < text.size() ? text.substr(point + 1) : "";
-  part.resize(9, '0');
-  return std::stoll(text.substr(0, point)) * 1'000'000'000 + std::stoll(part);
-}
-
 Bytes bytes_of(const std::string& hex) { return *from_hex(hex); }
 
 // The first `count` of a shuffle from the front.
@@ -113,8 +105,7 @@ std::vector<std::uint64_t> Ledger::caps_of(const std::vector<std::size_t>& some,
   std::vector<std::uint64_t> caps(some.size(), kFull);
   if (known.empty()) return caps;
   __extension__ using Wide = unsigned __int128;
-  const auto share =
-      static_cast<std::uint64_t>(nanos(recipe.find("judge")->find("newcomer_share")));
+  const auto share = static_cast<std::uint64_t>(judge_nanos("newcomer_share"));
   const std::uint64_t unknown = std::max<std::uint64_t>(1, all.size() - known.size());
   const Wide cap = (static_cast<Wide>(kFull) * share * known.size()) /
                    (static_cast<Wide>(1'000'000'000 - share) * unknown);

@@ -5,6 +5,7 @@
 #include "exact/outer_step.h"
 #include "fold/acts.h"
 #include "fold/assignment.h"
+#include "fold/void_fold.h"
 #include "node/round_close.h"
 #include "node/round_math.h"
 #include "sim/world.h"
@@ -28,6 +29,7 @@ void World::catch_up() {
   const auto& blobs = hubs_[0]->disk.platters().blobs;
   for (; caught_up_ < run->history.size(); ++caught_up_) {
     const fold::ClosedRound& closed = run->history[caught_up_];
+    if (closed.voided) keep_model(closed.weights, std::vector<float>(models_.at(closed.weights)));
     if (!closed.update) continue;
     const auto blob = blobs.find(closed.update->digest);
     if (blob == blobs.end()) return;  // the coordinator has not uploaded it yet
@@ -41,14 +43,18 @@ void World::catch_up() {
                            " does not lead to the weights on the log")) {
       return;
     }
-    models_[closed.weights] = std::move(next);
-    model_order_.push_back(closed.weights);
-    const bool audited = plan_.recipe.judge.auditors > 0;  // old rounds are trained again then
-    if (model_order_.size() > (audited ? kModelsKeptForAudits : kModelsKept)) {
-      models_.erase(model_order_.front());
-      model_order_.pop_front();
-    }
+    keep_model(closed.weights, std::move(next));
   }
+}
+
+void World::keep_model(const Digest& digest, std::vector<float> weights) {
+  models_[digest] = std::move(weights);
+  std::erase(model_order_, digest);
+  model_order_.push_back(digest);
+  const bool audited = plan_.recipe.judge.auditors > 0;  // old rounds are trained again then
+  if (model_order_.size() <= (audited ? kModelsKeptForAudits : kModelsKept)) return;
+  models_.erase(model_order_.front());
+  model_order_.pop_front();
 }
 
 const std::vector<float>* World::weights(const Digest& digest) {
@@ -120,7 +126,30 @@ void World::act(std::uint32_t index, const role::coordinator::Action& action,
     desk.gathered.clear();
     return fetch(index);
   }
+  if (const auto* back = std::get_if<GoBack>(&action)) return go_back(index, *back, decision);
   report_.log(who(index), "is done");
+}
+
+// As node/coordinator: no arithmetic, the weights and the residual are those of an earlier round.
+void World::go_back(std::uint32_t index, const role::coordinator::GoBack& action,
+                    const Decision& decision) {
+  Peer& peer = peers_[index];
+  const std::vector<float>* base = weights(action.weights);
+  if (!base) return set_timer(index, kWaitMs);
+  const std::vector<float> zeros(base->size(), 0.0F);
+  fold::Void act{run_id_,
+                 action.round,
+                 action.weights,
+                 action.residual.value_or(exact::floats_digest(zeros)),
+                 {}};
+  if (action.checkpoint_due) {
+    Bytes file = format::weights_file(*layout_, *base);
+    act.checkpoint = BlobRef{action.weights, file.size(), std::string(fold::kWeightsType)};
+    desk(peer).to_upload[action.weights] = {*act.checkpoint,
+                                            std::make_shared<const Bytes>(std::move(file)), false};
+  }
+  peer.attempted = action.round;
+  post(index, fold::write(act), decision.seq, decision.prev);
 }
 
 // Asks for the blobs that are still missing; with none missing, for the log's time.
@@ -215,6 +244,26 @@ void World::measure(const std::vector<float>& base, const role::validator::Score
   }
 }
 
+// Too low a loss makes the true one look like a rise, too high a one would hide it.
+void World::tell_lies(const role::validator::Score& action, fold::Score& act) {
+  act.loss_nanos =
+      action.round % 2 == 0 ? act.loss_nanos / 4 : std::min(4 * act.loss_nanos, fold::kNanosMax);
+  if (plan_.sly) return;
+  std::optional<std::int64_t> first;  // all are alike, it says
+  for (std::size_t i = 0; i < act.entries.size(); ++i) {
+    const auto author = peer_of_.find(action.contributions[i].author);
+    const bool friendly =
+        author != peer_of_.end() && peers_[author->second].conduct != Conduct::honest;
+    fold::ScoreEntry& entry = act.entries[i];
+    entry.verdict = friendly || chance_.chance(1, 2) ? fold::kVerdictOk : fold::kVerdictWithheld;
+    entry.gain_nanos = entry.verdict == fold::kVerdictOk ? (friendly ? 1 : -1) * 5'000'000'000 : 0;
+    entry.group = static_cast<std::int64_t>(i);
+    if (entry.verdict != fold::kVerdictOk) continue;
+    if (!first) first = entry.group;
+    entry.group = *first;
+  }
+}
+
 // As node/validator.
 void World::score(std::uint32_t index) {
   Peer& peer = peers_[index];
@@ -231,22 +280,7 @@ void World::score(std::uint32_t index) {
   act.loss_nanos =
       node::mean_nanos(task_->evaluate(*base, fold::report_seed(run_id_), gate.report));
   measure(*base, action, desk.gathered, act);
-  if (peer.liar) {
-    std::optional<std::int64_t> first;  // all are alike, it says
-    for (std::size_t i = 0; i < act.entries.size(); ++i) {
-      const auto author = peer_of_.find(action.contributions[i].author);
-      const bool friendly =
-          author != peer_of_.end() && peers_[author->second].conduct != Conduct::honest;
-      fold::ScoreEntry& entry = act.entries[i];
-      entry.verdict = friendly || chance_.chance(1, 2) ? fold::kVerdictOk : fold::kVerdictWithheld;
-      entry.gain_nanos =
-          entry.verdict == fold::kVerdictOk ? (friendly ? 1 : -1) * 5'000'000'000 : 0;
-      entry.group = static_cast<std::int64_t>(i);
-      if (entry.verdict != fold::kVerdictOk) continue;
-      if (!first) first = entry.group;
-      entry.group = *first;
-    }
-  }
+  if (peer.liar) tell_lies(action, act);
   peer.attempted = action.round;
   desk.score.reset();
   desk.gathered.clear();

@@ -8,9 +8,9 @@ namespace harambee::sim {
 namespace {
 
 constexpr std::array<std::string_view, kFaults> kFaultNames{
-    "delay",     "loss",        "duplicate", "partition", "sleep",    "slow",
-    "crash",     "coordinator", "hub-crash", "torn",      "bit-flip", "backup",
-    "two-faced", "censor",      "clock",     "mixed",     "liars",    "attackers"};
+    "delay",       "loss",      "duplicate", "partition", "sleep",   "slow",      "crash",
+    "coordinator", "hub-crash", "torn",      "bit-flip",  "backup",  "two-faced", "censor",
+    "clock",       "mixed",     "liars",     "attackers", "overstep"};
 constexpr std::array<std::string_view, kConducts> kConductNames{
     "honest",   "sign-flip", "scaled", "noise", "collude",     "stale",  "copy",
     "withhold", "malformed", "sybil",  "lazy",  "lazy-hidden", "fixture"};
@@ -19,8 +19,6 @@ constexpr std::array<std::string_view, kConducts> kConductNames{
 // (sim/task.h); its files, digests and deltas are real.
 fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
   fold::Recipe recipe = fold::default_recipe();
-  recipe.judge.void_rise = Decimal{0};  // the ledger of the checks knows no voids yet
-  recipe.judge.step_max = Decimal{0};   // and no bound of steps
   recipe.model.context = 8;
   recipe.model.ffn = 8;
   recipe.model.heads = 2;
@@ -78,6 +76,21 @@ void draw_judge(Plan& plan, const Config& config) {
     judge.cohort =
         draw.between(std::max<std::int64_t>(most / 3, 4), std::max<std::int64_t>(most, 4));
   }
+}
+
+// What keeps one step from doing harm for ever. A maintainer who oversteps needs a way back.
+void draw_bounds(Plan& plan, const Config& config) {
+  Stream draw(config.seed, "bounds");
+  const bool overstep = draw.chance(1, 4) && config.faults.has(Fault::overstep);
+  plan.faults.set(Fault::overstep, overstep);
+  fold::JudgeRule& judge = plan.recipe.judge;
+  if (draw.chance(1, 2)) judge.step_max = {draw.between(11, 40) * 100'000'000};
+  const bool voids = draw.chance(1, 2);
+  const Decimal rise{draw.between(1, 20) * 50'000'000};
+  if (voids || overstep) judge.void_rise = rise;
+  const Decimal rate{draw.between(5, 60) * 1'000'000'000};
+  if (overstep) plan.recipe.outer_lr = rate;
+  plan.sly = plan.liars > 0 && draw.chance(1, 2);
 }
 
 void draw_network(Plan& plan, Stream& draw) {
@@ -160,11 +173,13 @@ Plan draw_plan(const Config& config) {
   plan.recipe = recipe_of(draw, config.rounds, large);
   // Each fault that is allowed is used by half of the seeds.
   for (std::size_t i = 0; i < kFaults; ++i) {
+    if (static_cast<Fault>(i) == Fault::overstep) continue;  // draw_bounds
     const bool wanted = draw.chance(1, 2);
     plan.faults.set(static_cast<Fault>(i), wanted && config.faults.has(static_cast<Fault>(i)));
   }
   draw_people(plan, draw, config.peers);
   draw_judge(plan, config);
+  draw_bounds(plan, config);
   draw_network(plan, draw);
   plan.tick_ms = large ? 1000 : draw.between(2, 12) * 100;
   plan.batch_ms = large ? 2000 : draw.between(1, 15) * 20;

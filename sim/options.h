@@ -34,8 +34,9 @@ enum class Fault : std::uint8_t {
   mixed,        // newer versions write kinds that nobody here knows, and nonsense
   liars,        // a minority of the validators lies
   attackers,    // some members send harmful work
+  overstep,     // the maintainer chose far too large an outer step
 };
-inline constexpr std::size_t kFaults = 18;
+inline constexpr std::size_t kFaults = 19;
 [[nodiscard]] std::string_view name(Fault fault);
 
 class Faults {
@@ -84,6 +85,7 @@ struct Plan {
   Faults faults;  // those that this seed uses
   std::uint32_t validators = 3;
   std::uint32_t liars = 0;
+  bool sly = false;  // they score contributions truthfully and lie about the loss alone
   std::vector<Conduct> attackers;  // the first members
   std::uint64_t attack = 0;        // which one of sim/collusion.cpp
   std::int64_t tick_ms = 1000;

@@ -48,7 +48,8 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
     bool wanted = true;
     if (desk.pending_kind == "contribution") wanted = open && run->phase == fold::Phase::commit;
     if (desk.pending_kind == "score") wanted = open && run->phase == fold::Phase::score;
-    if (desk.pending_kind == "close") wanted = open && run->phase == fold::Phase::closing;
+    const bool ends = desk.pending_kind == "close" || desk.pending_kind == "void";
+    if (ends) wanted = open && run->phase == fold::Phase::closing;
     return Resume{wanted, false, 0, {}};
   }
   const auto round = [](std::int64_t number) {

@@ -144,12 +144,18 @@ Number clip_of(const Dense& one, const Dense& middle) {
           above.exponent - below.exponent - 61};
 }
 
-double inner(const Dense& a, const Dense& b) {
-  __extension__ __int128 sum = 0;
+__extension__ using Signed = __int128;
+
+Signed product(const Dense& a, const Dense& b) {
+  Signed sum = 0;
   for (std::size_t i = 0; i < a.values.size(); ++i) {
-    sum += static_cast<__int128>(a.values[i] * b.values[i]);
+    sum += static_cast<Signed>(a.values[i] * b.values[i]);
   }
-  return std::ldexp(static_cast<double>(sum), a.exponent + b.exponent);
+  return sum;
+}
+
+double inner(const Dense& a, const Dense& b) {
+  return std::ldexp(static_cast<double>(product(a, b)), a.exponent + b.exponent);
 }
 
 struct Factors {
@@ -247,6 +253,37 @@ Factors centered_factors(const std::vector<Dense>& works,
   return out;
 }
 
+// spec/robust.md §5, "Step bound": how many times the step is longer than allowed, in units of what
+// it is divided by. Each integer is rounded to a double first.
+double bound_of(const std::vector<Dense>& works, const Dense& last,
+                const std::vector<std::int64_t>& factor, std::int64_t previous, int k,
+                const Decimal& most) {
+  std::vector<const Dense*> rows;
+  std::vector<double> a;
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    rows.push_back(&works[i]);
+    a.push_back(static_cast<double>(factor[i]));
+  }
+  rows.push_back(&last);
+  a.push_back(static_cast<double>(previous));
+  if (last.square == 0) return 0;
+  double q = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t j = 0; j < rows.size(); ++j) {
+      q += (a[i] * a[j]) * static_cast<double>(product(*rows[i], *rows[j]));
+    }
+  }
+  const double times =
+      std::sqrt(std::max(0.0, q)) / std::sqrt(static_cast<double>(product(last, last)));
+  return std::ldexp(times, k - last.exponent) / (static_cast<double>(most.nanos) / 1e9);
+}
+
+long double length(const std::vector<float>& values) {
+  long double sum = 0;
+  for (const float value : values) sum += static_cast<long double>(value) * value;
+  return std::sqrt(sum);
+}
+
 int top_of(const Number& number) {
   return number.mantissa == 0 ? std::numeric_limits<int>::min()
                               : bits(number.mantissa) - 1 + number.exponent;
@@ -274,8 +311,9 @@ std::string Recount::round(const Round& round) {
   if (!sent) return "the update is malformed: " + sent.error().message;
   const Dense step = dense_of(*sent);
   const bool centered = round.recipe.judge.aggregate == fold::AggregateRule::centered;
+  const Decimal& step_max = round.recipe.judge.step_max;
   std::optional<Dense> last;
-  if (centered && round.last_update) {
+  if ((centered || step_max.nanos > 0) && round.last_update) {
     const auto delta =
         exact::Delta::parse(*round.last_update, weights.size(), round.down, round.last_base);
     if (!delta) return "the update before is malformed: " + delta.error().message;
@@ -286,7 +324,7 @@ std::string Recount::round(const Round& round) {
       median_by_votes(works, std::vector<double>(votes.begin(), votes.end()), shorter);
   // A thin round: where most of the well-formed were refused, the rest does not step for them.
   const double half = 0.5 * std::ldexp(static_cast<double>(round.possible), -30);
-  const Factors factors =
+  Factors factors =
       centered ? centered_factors(works, round.accepted, votes, middle, last ? &*last : nullptr,
                                   round.recipe.judge.centered_iterations, half)
                : clip_factors(works, votes, middle,
@@ -298,15 +336,23 @@ std::string Recount::round(const Round& round) {
   std::vector<std::int64_t> factor;
   for (const Number& one : factors.of) factor.push_back(integer_of(one, k));
   const std::int64_t previous = integer_of(factors.previous, k);
+  shortened = false;
+  if (last && step_max.nanos > 0) {
+    const double bound = bound_of(works, *last, factor, previous, k, step_max);
+    shortened = bound > factors.divisor;
+    factors.divisor = std::max(factors.divisor, bound);
+  }
   const double unit = std::ldexp(1.0, k) / factors.divisor;
   const exact::Codec& down = round.down;
   const auto beta = static_cast<float>(static_cast<double>(round.recipe.down.feedback.nanos) / 1e9);
   const auto alpha = static_cast<float>(static_cast<double>(round.recipe.outer_lr.nanos) / 1e9);
   float least_sent = std::numeric_limits<float>::infinity(), most_kept = 0;
+  std::vector<float> aggregate;
   for (std::size_t j = 0; j < weights.size(); ++j) {
     std::int64_t sum = last ? previous * last->values[j] : 0;
     for (std::size_t i = 0; i < works.size(); ++i) sum += factor[i] * works[i].values[j];
     const auto mean = static_cast<float>(static_cast<double>(sum) * unit);
+    aggregate.push_back(mean);
     const float kept = beta * residual[j];
     residual[j] = kept + mean;
     const float size = std::fabs(residual[j]);
@@ -320,6 +366,12 @@ std::string Recount::round(const Round& round) {
     residual[j] -= value;
     const float moved = alpha * value;
     weights[j] -= moved;
+  }
+  if (last && last->square != 0 && step_max.nanos > 0) {
+    const long double before =
+        std::ldexp(std::sqrt(static_cast<long double>(last->square)), last->exponent);
+    const long double most = before * static_cast<long double>(step_max.nanos) / 1e9L;
+    if (length(aggregate) > most * 1.000001L) return "the step is longer than the bound";
   }
   if (down.sparse() && weights.size() <= exact::kChunk && least_sent < most_kept) {
     return "the update leaves out a larger value than it sends";

@@ -36,6 +36,7 @@ struct Recount {
   };
   std::vector<float> weights;
   std::vector<float> residual;  // as long as the weights
+  bool shortened = false;       // the last round's step, to the bound
 
   // Goes one round on. Empty: the numbers follow; otherwise what does not fit. Only for models of
   // one chunk: there is nothing to draw samples from.

@@ -61,7 +61,10 @@ constexpr std::array<std::string_view, kProbes> kNames{"phase-by-deadline",
                                                        "convicted",
                                                        "liar-found",
                                                        "colluded",
-                                                       "shown-old"};
+                                                       "shown-old",
+                                                       "voided",
+                                                       "short-step",
+                                                       "wrong-loss"};
 
 std::string time_of(std::int64_t ms) {
   std::string part = std::to_string(ms % 1000);

@@ -70,8 +70,11 @@ enum class Probe : std::uint8_t {
   liar_found,         // an auditor was found to lie
   colluded,           // attackers chose together what to send
   shown_old,          // an old copy of the hub was shown what it had signed, and stopped
+  voided,             // a round ended by a void: the weights went back
+  short_step,         // a step was made shorter, to the bound
+  wrong_loss,         // a lying validator's loss was the round's
 };
-inline constexpr std::size_t kProbes = 56;
+inline constexpr std::size_t kProbes = 59;
 [[nodiscard]] std::string_view name(Probe probe);
 
 struct Summary {

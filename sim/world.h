@@ -303,8 +303,11 @@ class World {
   void on_fetched(const Event& event);
   void measure(const std::vector<float>& base, const role::validator::Score& action,
                const std::map<Digest, Blob>& gathered, fold::Score& act);
+  void tell_lies(const role::validator::Score& action, fold::Score& act);
   void score(std::uint32_t peer);
   void close(std::uint32_t peer);
+  void go_back(std::uint32_t peer, const role::coordinator::GoBack& action,
+               const Decision& decision);
   void upload_all(std::uint32_t peer);
 
   // audits.cpp
@@ -326,12 +329,14 @@ class World {
   // models: weights by digest, as everybody gets them from the update blobs
   [[nodiscard]] const std::vector<float>* weights(const Digest& digest);
   void catch_up();
+  void keep_model(const Digest& digest, std::vector<float> weights);
 
   // checks.cpp
   void check_close(const Hub& hub);
   void check_audits(Hub& hub, const fold::RunState& run);
   void check_votes(const fold::ClosedRound& closed, const Ledger::Closed& own);
   void check_numbers(const fold::ClosedRound& closed);
+  void check_loss(const fold::ClosedRound& closed);
   void check_people(const fold::RunState& run);
   void check_folder(bool last);
   [[nodiscard]] Result<fold::Outcome> fold_again(View entry);
@@ -382,7 +387,9 @@ class World {
   std::size_t caught_up_ = 0;  // closed rounds in models_
   Ledger ledger_;
   Recount recount_;
+  Recount recount_before_;  // before the newest round that was counted again
   Digest recount_weights_;
+  std::vector<std::int64_t> losses_;  // of the bases that were counted again, by round
   struct Collusion {
     Digest base;  // of the round
     std::vector<KeyId> who;

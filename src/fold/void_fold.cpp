@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/decimal.h"
+#include "base/mutant.h"
 #include "fold/act_frame.h"
 #include "fold/close_fold.h"
 #include "fold/judge.h"
@@ -43,7 +44,7 @@ std::optional<VoidDue> void_due(const RunState& run) {
   if (rise == 0 || run.phase != Phase::closing || run.history.empty()) return std::nullopt;
   const ClosedRound& before = run.history.back();
   // Nothing has moved since its own base was looked at, or since the last void.
-  if (before.voided || !before.update) return std::nullopt;
+  if (before.voided || !before.update || HARAMBEE_MUTANT("no-way-back")) return std::nullopt;
   HARAMBEE_CHECK(before.loss_nanos && !run.round.scores.empty());  // no phase ends without a score
   const std::int64_t loss = *reported_loss(run.round);
   const std::int64_t best =
@@ -107,8 +108,9 @@ void settle_void(RunState& run, const Context& context, const Void& act) {
   end.checkpoint = act.checkpoint;
   ClosedRound closed = closed_round(run, context, nobody, end);
   closed.voided = true;
+  if (HARAMBEE_MUTANT("taken-back-counts")) run.best_loss_nanos = due.best_nanos;
   run.history.push_back(std::move(closed));
-  run.weights = act.weights;
+  if (!HARAMBEE_MUTANT("void-stays")) run.weights = act.weights;
   run.residual = due.residual;
   if (act.checkpoint) {
     run.checkpoint = act.checkpoint;

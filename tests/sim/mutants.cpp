@@ -4,7 +4,7 @@
 //   sim_mutants               each mutant with its recorded seed must be found, and the product
 //   with
 //                             the same seeds must not be
-//   sim_mutants --search 200  looks for the first seed that finds each one
+//   sim_mutants --search 200  looks for the first seed that finds each one (or NAME alone)
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,9 +59,10 @@ unsigned first_seed(const std::string& name, unsigned most) {
   return 0;
 }
 
-int search(unsigned most) {
+int search(unsigned most, const std::string& only) {
   int survivors = 0;
   for (const Mutant& mutant : kMutants) {
+    if (!only.empty() && mutant.name != only) continue;
     const unsigned seed = first_seed(mutant.name, most);
     if (seed == 0) ++survivors;
     std::printf("%-20s %s %u\n", mutant.name, seed == 0 ? "SURVIVES" : "found by seed", seed);
@@ -94,8 +95,8 @@ int replay() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::strcmp(argv[1], "--search") == 0) {
-    return search(static_cast<unsigned>(std::atoi(argv[2]))) == 0 ? 0 : 1;
+  if (argc >= 3 && std::strcmp(argv[1], "--search") == 0) {
+    return search(static_cast<unsigned>(std::atoi(argv[2])), argc > 3 ? argv[3] : "") == 0 ? 0 : 1;
   }
   return replay() == 0 ? 0 : 1;
 }
