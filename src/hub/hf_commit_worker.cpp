@@ -1,7 +1,9 @@
 #include "hub/hf_commit_worker.h"
 
+#include <algorithm>
+#include <set>
+
 #include "hub/hf_answers.h"
-#include "hub/hf_commit.h"
 
 namespace harambee::hub {
 namespace {
@@ -34,8 +36,9 @@ std::optional<HfCommitWorker::Prepared> HfCommitWorker::Job::take() {
   return std::exchange(prepared_, std::nullopt);
 }
 
-HfCommitWorker::HfCommitWorker(HfCatalog& catalog, BlobShelf& blobs, std::function<void()> wake)
-    : catalog_(catalog), blobs_(blobs), wake_(std::move(wake)) {
+HfCommitWorker::HfCommitWorker(HfCatalog& catalog, BlobShelf& blobs, Hold hold,
+                               std::function<void()> wake)
+    : catalog_(catalog), blobs_(blobs), hold_(std::move(hold)), wake_(std::move(wake)) {
   thread_ = std::thread([this] { work(); });
 }
 
@@ -69,6 +72,31 @@ void HfCommitWorker::again(const std::shared_ptr<Job>& job) {
   changed_.notify_one();
 }
 
+void HfCommitWorker::later(std::function<void()> chore) {
+  {
+    const std::lock_guard lock(mutex_);
+    chores_.push_back(std::move(chore));
+  }
+  changed_.notify_one();
+}
+
+Result<HfNextTree> HfCommitWorker::next_tree_of(Job& job, const HfTree& old) {
+  std::set<Digest> known;
+  for (const HfFile& file : old.files) known.insert(file.digest);
+  for (;;) {
+    auto next = next_tree(old, job.request_, blobs_);
+    if (!next) return next;
+    job.named_.clear();
+    for (const format::TreeFile& file : next->files) {
+      if (!known.contains(file.digest)) job.named_.push_back(file.digest);
+    }
+    hold_(job.named_);
+    // What went just before it was held is put there again, or is found missing.
+    const auto there = [this](const Digest& digest) { return blobs_.has(digest); };
+    if (std::ranges::all_of(job.named_, there)) return next;
+  }
+}
+
 HfCommitWorker::Prepared HfCommitWorker::prepare(Job& job) {
   if (job.tries_++ == 0) {
     auto read = parse_commit(job.body_);
@@ -88,7 +116,7 @@ HfCommitWorker::Prepared HfCommitWorker::prepare(Job& job) {
   }
   const auto old = catalog_.tree(*repo, *head);
   if (!old) return of_error(fail(ErrorCode::unavailable, old.error().message));
-  auto next = next_tree(**old, *request, blobs_);
+  auto next = next_tree_of(job, **old);
   if (!next) return of_error(next.error());
   if (next->same) return head->oid;
   if (job.bytes_before_ + next->new_bytes > job.bytes_max_) {
@@ -115,13 +143,20 @@ HfCommitWorker::Prepared HfCommitWorker::prepare(Job& job) {
 void HfCommitWorker::work() {
   for (;;) {
     std::shared_ptr<Job> job;
+    std::function<void()> chore;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      changed_.wait(lock, [this] { return stopping_ || !jobs_.empty() || !chores_.empty(); });
       if (stopping_) return;
-      job = jobs_.front().lock();
-      jobs_.pop_front();
+      if (jobs_.empty()) {
+        chore = std::move(chores_.front());
+        chores_.pop_front();
+      } else {
+        job = jobs_.front().lock();
+        jobs_.pop_front();
+      }
     }
+    if (chore) chore();
     if (!job) continue;
     Prepared prepared = prepare(*job);
     {

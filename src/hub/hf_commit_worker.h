@@ -11,9 +11,11 @@
 #include <string>
 #include <thread>
 #include <variant>
+#include <vector>
 
 #include "fold/repos.h"
 #include "hub/hf_catalog.h"
+#include "hub/hf_commit.h"
 #include "hub/hf_requests.h"
 #include "hub/http.h"
 #include "hub/shelf.h"
@@ -29,6 +31,8 @@ class HfCommitWorker {
    public:
     // Empty: not yet. Once each time.
     [[nodiscard]] std::optional<Prepared> take();
+    // What the record's manifest names that the one before it does not. After take().
+    [[nodiscard]] const std::vector<Digest>& named() const { return named_; }
     // Whether it may be prepared again on a head that has moved: the client named no parent.
     [[nodiscard]] bool follows_any_head() const { return !names_parent_ && tries_ < kTriesMax; }
 
@@ -41,13 +45,16 @@ class HfCommitWorker {
     HfCommitRequest request_;
     std::atomic<bool> names_parent_ = true;
     std::atomic<int> tries_ = 0;
+    std::vector<Digest> named_;
     std::uint64_t bytes_before_ = 0;
     std::uint64_t bytes_max_ = 0;
     std::mutex mutex_;
     std::optional<Prepared> prepared_;
   };
 
-  HfCommitWorker(HfCatalog& catalog, BlobShelf& blobs, std::function<void()> wake);
+  // `hold` is told which bytes a commit is about to name: they must not go away any more.
+  using Hold = std::function<void(const std::vector<Digest>&)>;
+  HfCommitWorker(HfCatalog& catalog, BlobShelf& blobs, Hold hold, std::function<void()> wake);
   ~HfCommitWorker();
 
   // `bytes_before` of the owner's `bytes_max` are used already.
@@ -55,17 +62,22 @@ class HfCommitWorker {
                                            std::uint64_t bytes_before, std::uint64_t bytes_max);
   // Prepares it again, on the head of now.
   void again(const std::shared_ptr<Job>& job);
+  // Done on the worker's thread, after the commits that are waiting.
+  void later(std::function<void()> chore);
 
  private:
   [[nodiscard]] Prepared prepare(Job& job);
+  [[nodiscard]] Result<HfNextTree> next_tree_of(Job& job, const HfTree& old);
   void work();
 
   HfCatalog& catalog_;
   BlobShelf& blobs_;
+  Hold hold_;
   std::function<void()> wake_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::weak_ptr<Job>> jobs_;  // nobody waits for a job whose client has gone
+  std::deque<std::function<void()>> chores_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -5,6 +5,7 @@
 #include "hub/hf_answers.h"
 #include "hub/hf_commit.h"
 #include "hub/hf_commit_worker.h"
+#include "hub/hf_named.h"
 #include "hub/hf_text.h"
 #include "hub/hf_token.h"
 #include "hub/token_post.h"
@@ -88,7 +89,13 @@ struct HfWriter::Worker : HfCommitWorker {
 HfWriter::HfWriter(HfWriterLimits limits, Parts parts)
     : limits_(limits),
       parts_(std::move(parts)),
-      worker_(std::make_unique<Worker>(parts_.catalog, parts_.blobs, parts_.wake)) {}
+      uncommitted_(limits_.uncommitted, parts_.uploads, parts_.blobs),
+      worker_(std::make_unique<Worker>(
+          parts_.catalog, parts_.blobs,
+          [this](const std::vector<Digest>& digests) {
+            uncommitted_.hold(digests, parts_.clock.unix_ms());
+          },
+          parts_.wake)) {}
 
 HfWriter::~HfWriter() = default;
 
@@ -238,18 +245,34 @@ HttpResponse HfWriter::preupload(const HttpRequest& request, const HfTarget& tar
   return hf_json(200, JsonObject{{"files", std::move(out)}});
 }
 
-bool HfWriter::take_quota(const HfAccount& account, const HfLfsObject& object) {
-  const std::lock_guard lock(mutex_);
-  if (staged_files_.contains({account.owner, object.digest})) return true;
-  if (staged_files_.size() >= limits_.staged_max) {
-    staged_files_.clear();
-    staged_.clear();
-  }
-  std::uint64_t& staged = staged_[account.owner];
-  if (account.bytes + staged + object.size > limits_.owner_bytes_max) return false;
-  staged += object.size;
-  staged_files_.emplace(account.owner, object.digest);
-  return true;
+Result<bool> HfWriter::take_quota(const HfAccount& account, const HfLfsObject& object) {
+  const std::uint64_t most = limits_.owner_bytes_max;
+  const std::uint64_t room = account.bytes < most ? most - account.bytes : 0;
+  return uncommitted_.take(account.owner, object.digest, object.size, room, parts_.clock.unix_ms());
+}
+
+void HfWriter::look_after_uploads() {
+  const std::int64_t now_ms = parts_.clock.unix_ms();
+  // Only who has read the whole log knows what it names.
+  if (now_ms < next_sweep_ms_ || !parts_.log.ready() || parts_.log.trouble()) return;
+  if (parts_.sequencer.damage()) return;
+  next_sweep_ms_ = now_ms + limits_.sweep_ms;
+  worker_->later([this, now_ms] {
+    const auto named = [this](const std::set<Digest>& asked) -> Result<std::set<Digest>> {
+      auto there = named_by_repos(parts_.log, parts_.blobs, asked);
+      if (!there) return there;
+      for (const Digest& digest : asked) {
+        const auto size = parts_.blobs.size(digest);
+        if (!size) continue;
+        const auto expected = parts_.order.expects(digest, *size);
+        if (!expected) return expected.error();
+        if (*expected) there->insert(digest);
+      }
+      return there;
+    };
+    // What could not be done today is tried again tomorrow.
+    static_cast<void>(uncommitted_.sweep(now_ms, named).ok());
+  });
 }
 
 // 0: in one piece.
@@ -262,14 +285,19 @@ std::uint64_t HfWriter::part_bytes(const HfLfsBatch& batch, const HfLfsObject& o
 JsonObject HfWriter::batch_object(const HttpRequest& request, const HfAccount& account,
                                   const HfLfsObject& object, std::uint64_t part_bytes) {
   JsonObject out{{"oid", object.digest.hex()}, {"size", object.size}};
-  if (parts_.blobs.size(object.digest) == object.size) return out;  // nothing to upload
+  if (parts_.blobs.size(object.digest) == object.size) {  // nothing to upload
+    uncommitted_.hold({&object.digest, 1}, parts_.clock.unix_ms());
+    return out;
+  }
   const auto refuse_object = [&](int code, const std::string& message) {
     out.emplace("error", JsonObject{{"code", code}, {"message", message}});
     return out;
   };
   if (object.size == 0) return refuse_object(422, "empty files are no large files");
   if (object.size > limits_.file_bytes_max) return refuse_object(413, "larger than this hub takes");
-  if (!take_quota(account, object)) {
+  const auto taken = take_quota(account, object);
+  if (!taken) return refuse_object(503, taken.error().message);
+  if (!*taken) {
     return refuse_object(413, account.space + " may keep " +
                                   std::to_string(limits_.owner_bytes_max >> 20) +
                                   " MiB on this hub, and this would be more");
@@ -306,6 +334,10 @@ HttpResponse HfWriter::batch(const HttpRequest& request, const HfTarget& target)
     const std::uint64_t bytes = part_bytes(*wanted, object);
     parts = parts || bytes > 0;
     objects.emplace_back(batch_object(request, std::get<Writing>(found).me, object, bytes));
+  }
+  // Before anybody brings bytes that nobody would look after.
+  if (const Status kept = uncommitted_.keep(); !kept) {
+    return with_header(hf_error(503, "", kept.error().message), "Retry-After", "5");
   }
   // Never Xet, which some clients offer.
   return hf_json(200, JsonObject{{"objects", std::move(objects)},
@@ -401,10 +433,14 @@ HttpResponse HfWriter::commit(Commit commit, Bytes body) {
     if (auto* same = std::get_if<std::string>(&*prepared)) return done(*same);
     auto logged = when_logged(
         account, fold::write(std::get<fold::Revise>(*prepared)),
-        [this, name, done](const Receipt& receipt) {
+        [this, name, done, job, owner = account.owner](const Receipt& receipt) {
           const auto repo = parts_.catalog.find(name);
           const HfCommit* commit = repo ? repo->commit(receipt.id) : nullptr;
-          if (commit != nullptr) return done(commit->oid);
+          if (commit != nullptr) {
+            // If this fails, the next sweep sees that the log names them.
+            static_cast<void>(uncommitted_.committed(owner, job->named()).ok());
+            return done(commit->oid);
+          }
           return hf_error(412, "", "A commit has happened since. Please refresh and try again.");
         });
     next->wait = std::move(std::get<Wait>(logged.body));

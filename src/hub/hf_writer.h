@@ -4,13 +4,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
-#include <utility>
 
 #include "base/hash.h"
 #include "base/sign.h"
@@ -21,6 +17,7 @@
 #include "hub/http.h"
 #include "hub/order.h"
 #include "hub/sequencer.h"
+#include "hub/uncommitted.h"
 #include "hub/upload_links.h"
 #include "port/clock.h"
 
@@ -33,10 +30,11 @@ struct HfWriterLimits {
   std::uint64_t regular_sum_max = 128u << 20;   // of one preupload request
   std::uint64_t owner_bytes_max = 64ull << 30;  // all that one owner may keep here
   std::uint64_t file_bytes_max = 64ull << 30;
-  std::uint64_t part_bytes_min = 64u << 20;   // larger files travel in parts, if the client can
-  std::uint64_t parts_max = 1000;             // of one file; they grow instead
-  std::int64_t link_ms = 24LL * 3600 * 1000;  // how long an upload may take to begin
-  std::size_t staged_max = 100'000;           // uploads remembered against the quota
+  std::uint64_t part_bytes_min = 64u << 20;    // larger files travel in parts, if the client can
+  std::uint64_t parts_max = 1000;              // of one file; they grow instead
+  std::int64_t link_ms = 24LL * 3600 * 1000;   // how long an upload may take to begin
+  std::int64_t sweep_ms = 24LL * 3600 * 1000;  // between two looks for uploads to throw away
+  UncommittedLimits uncommitted;
 };
 
 // What a token says of who sends it.
@@ -57,6 +55,7 @@ class HfWriter {
     Order& order;
     BlobRoutes& blob_routes;
     BlobShelf& blobs;
+    UploadLedger& uploads;
     Clock& clock;
     std::string origin;
     std::function<void()> wake;
@@ -66,6 +65,9 @@ class HfWriter {
 
   // How the body of a request for `target` is taken; none: as for other requests.
   [[nodiscard]] std::optional<BodyPlan> plan(const HttpRequest& head, const HfTarget& target);
+  // Begins to throw away uploads that nobody commits, once a day, in a thread of its own. To be
+  // called now and then; cheap.
+  void look_after_uploads();
   // None: it is no request that writes.
   [[nodiscard]] std::optional<HttpResponse> handle(const HttpRequest& request,
                                                    const HfTarget& target);
@@ -110,14 +112,13 @@ class HfWriter {
   [[nodiscard]] HttpResponse commit(Commit commit, Bytes body);
   [[nodiscard]] HttpResponse when_logged(HfAccount account, Payload draft,
                                          std::function<HttpResponse(const Receipt&)> answer);
-  [[nodiscard]] bool take_quota(const HfAccount& account, const HfLfsObject& object);
+  [[nodiscard]] Result<bool> take_quota(const HfAccount& account, const HfLfsObject& object);
 
   const HfWriterLimits limits_;
   Parts parts_;
   UploadLinks links_;
-  std::mutex mutex_;
-  std::map<KeyId, std::uint64_t> staged_;            // bytes that were allowed, not committed yet
-  std::set<std::pair<KeyId, Digest>> staged_files_;  // counted once each
+  Uncommitted uncommitted_;
+  std::int64_t next_sweep_ms_ = 0;
   std::shared_ptr<unsigned> commits_ = std::make_shared<unsigned>(0);  // bodies in memory
   std::unique_ptr<Worker> worker_;
 };

@@ -83,7 +83,7 @@ class Hub : public HttpHandler {
         pace_(options_.pace),
         blobs_({options_.blob_bytes_max, options_.free_bytes_min}, order, shelf, blobs, wake) {
     const HuggingFaceOptions& theirs = options_.hugging_face;
-    if (options_.folder && theirs.weights_shelf && theirs.clock) {
+    if (options_.folder && theirs.weights_shelf && theirs.ledger && theirs.clock) {
       hugging_face_ =
           std::make_unique<HuggingFace>(options_.hugging_face, *options_.folder, sequencer, order,
                                         blobs_, blobs, std::string(origin()), wake);
@@ -119,6 +119,7 @@ class Hub : public HttpHandler {
   HttpResponse handle(const HttpRequest& request) override {
     const std::string_view path = request.path();
     if (hugging_face_) {
+      hugging_face_->look_around();
       if (auto answer = hugging_face_->routes().handle(request)) return *std::move(answer);
     }
     if (try_model_) {

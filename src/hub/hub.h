@@ -28,7 +28,8 @@ struct HubOptions {
   PaceRules pace;               // needs the clock
   Clock* clock = nullptr;       // borrowed
   TryModelOptions try_model;    // not there without a wire and a clock
-  // The Hugging Face API; not there without the folder, a shelf for weights, and a clock.
+  // The Hugging Face API; not there without the folder, a shelf for weights, a
+  // ledger of uploads, and a clock.
   HuggingFaceOptions hugging_face;
 };
 

@@ -16,7 +16,8 @@ struct HuggingFaceOptions {
   BlobShelf* weights_shelf = nullptr;  // borrowed; for computed weights, empty at first
   MakeWeights make_weights;            // may be empty: checkpoints only
   WeightsCacheLimits weights;
-  Clock* clock = nullptr;  // borrowed; how long upload addresses are good for
+  Clock* clock = nullptr;          // borrowed; how long upload addresses are good for
+  UploadLedger* ledger = nullptr;  // borrowed; uploads that are not committed yet
   HfWriterLimits uploads;
 };
 
@@ -29,10 +30,12 @@ class HuggingFace {
       : catalog_(log, blobs),
         weights_(options.weights, log, blobs, *options.weights_shelf, options.make_weights, wake),
         writer_(options.uploads, {catalog_, log, sequencer, order, blob_routes, blobs,
-                                  *options.clock, origin, wake}),
+                                  *options.ledger, *options.clock, origin, wake}),
         routes_(catalog_, blobs, weights_, writer_) {}
 
   [[nodiscard]] HfRoutes& routes() { return routes_; }
+  // With every request: what is to be done once a day.
+  void look_around() { writer_.look_after_uploads(); }
 
  private:
   HfCatalog catalog_;

@@ -19,6 +19,7 @@
 #include "store/file_blobs.h"
 #include "store/file_shelf.h"
 #include "store/sqlite_order.h"
+#include "store/sqlite_uploads.h"
 
 namespace harambee::net {
 namespace {
@@ -120,6 +121,8 @@ Status run_hub(const HubServiceOptions& options, const std::atomic<bool>& stop,
   if (!shelf) return shelf.error();
   auto blobs = store::open_file_blobs(options.data_dir);
   if (!blobs) return blobs.error();
+  auto uploads = store::open_sqlite_uploads(options.data_dir + "/uploads.db");
+  if (!uploads) return uploads.error();
   auto head = (*order)->head();
   if (!head) return head.error();
   auto key = hub_key(options, head->size > 0);
@@ -149,6 +152,7 @@ Status run_hub(const HubServiceOptions& options, const std::atomic<bool>& stop,
   hub_options.hugging_face.weights_shelf = computed->get();
   hub_options.hugging_face.make_weights = options.make_weights;
   hub_options.hugging_face.clock = &clock;
+  hub_options.hugging_face.ledger = uploads->get();
   hub_options.hugging_face.uploads.owner_bytes_max = options.owner_bytes_max;
   CurlOptions curl;
   curl.cancel = &stop;

@@ -1,8 +1,8 @@
 #include "store/sqlite_order.h"
 
-#include <sqlite3.h>
-
 #include <mutex>
+
+#include "store/sqlite.h"
 
 namespace harambee::store {
 namespace {
@@ -11,6 +11,9 @@ using hub::AuthorState;
 using hub::NamedRun;
 using hub::OrderBatch;
 using hub::OrderHead;
+using sqlite::Connection;
+using sqlite::damaged;
+using sqlite::Query;
 
 constexpr int kSchemaVersion = 1;
 
@@ -31,152 +34,17 @@ create table run(name text primary key, id blob not null, idx integer not null)
 create index run_by_idx on run(idx);
 )";
 
-ErrorCode code_of(int result) {
-  switch (result & 0xff) {
-    case SQLITE_CONSTRAINT:
-      return ErrorCode::conflict;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return ErrorCode::corrupt;
-    default:
-      return ErrorCode::io;
-  }
-}
-
-// A prepared statement for one use: reset and unbound when it goes.
-class Query {
- public:
-  Query(sqlite3* db, sqlite3_stmt* statement) : db_(db), statement_(statement) {}
-  Query(const Query&) = delete;
-  Query& operator=(const Query&) = delete;
-  ~Query() {
-    sqlite3_reset(statement_);
-    sqlite3_clear_bindings(statement_);
-  }
-
-  Query& bind(std::uint64_t value) {
-    sqlite3_bind_int64(statement_, ++bound_, static_cast<sqlite3_int64>(value));
-    return *this;
-  }
-  Query& bind(View bytes) {
-    // A null pointer would bind NULL.
-    static const std::uint8_t nothing = 0;
-    sqlite3_bind_blob64(statement_, ++bound_, bytes.empty() ? &nothing : bytes.data(), bytes.size(),
-                        SQLITE_STATIC);
-    return *this;
-  }
-  Query& bind(const std::string& text) {
-    sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
-    return *this;
-  }
-
-  // True: there is a row.
-  Result<bool> step() {
-    const int result = sqlite3_step(statement_);
-    if (result == SQLITE_ROW) return true;
-    if (result == SQLITE_DONE) return false;
-    return fail(code_of(result), std::string("database: ") + sqlite3_errmsg(db_));
-  }
-  Status run() {
-    auto row = step();
-    if (!row) return row.error();
-    return ok();
-  }
-
-  [[nodiscard]] std::uint64_t integer(int column) const {
-    return static_cast<std::uint64_t>(sqlite3_column_int64(statement_, column));
-  }
-  [[nodiscard]] View blob(int column) const {
-    const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_, column));
-    return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
-  }
-  [[nodiscard]] std::string str(int column) const { return std::string(text(blob(column))); }
-  // False when the column has another size.
-  template <typename Array>
-  [[nodiscard]] bool fixed(int column, Array& out) const {
-    const View bytes = blob(column);
-    if (bytes.size() != out.size()) return false;
-    std::copy(bytes.begin(), bytes.end(), out.begin());
-    return true;
-  }
-
- private:
-  sqlite3* db_;
-  sqlite3_stmt* statement_;
-  int bound_ = 0;
-};
-
-Error damaged() { return fail(ErrorCode::corrupt, "database: a column has a wrong size"); }
-
-// One connection with its prepared statements; the caller serialises.
-class Connection {
- public:
-  Connection() = default;
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-  ~Connection() {
-    for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
-    sqlite3_close(db_);
-  }
-
-  Status open(const std::string& path) {
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    const int result = sqlite3_open_v2(path.c_str(), &db_, flags, nullptr);
-    if (result != SQLITE_OK) {
-      return fail(code_of(result), "database " + path + ": " + sqlite3_errstr(result));
-    }
-    sqlite3_busy_timeout(db_, 5000);
-    return execute("pragma journal_mode=wal; pragma synchronous=full; pragma foreign_keys=on;");
-  }
-
-  Status execute(const char* sql) {
-    char* message = nullptr;
-    const int result = sqlite3_exec(db_, sql, nullptr, nullptr, &message);
-    if (result == SQLITE_OK) return ok();
-    const std::string reason = message != nullptr ? message : sqlite3_errstr(result);
-    sqlite3_free(message);
-    return fail(code_of(result), "database: " + reason);
-  }
-
-  // `sql` is a literal: its address is the key. If it does not compile (a damaged schema), step()
-  // says so: SQLite answers SQLITE_MISUSE to a null statement.
-  Query query(const char* sql) {
-    for (auto& [known, statement] : statements_) {
-      if (known == sql) return Query(db_, statement);
-    }
-    sqlite3_stmt* statement = nullptr;
-    const int result =
-        sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-    if (result == SQLITE_OK) statements_.emplace_back(sql, statement);
-    return Query(db_, statement);
-  }
-
-  [[nodiscard]] int changes() const { return sqlite3_changes(db_); }
-
- private:
-  sqlite3* db_ = nullptr;
-  std::vector<std::pair<const char*, sqlite3_stmt*>> statements_;
-};
-
 class SqliteOrder : public hub::Order {
  public:
   Status open(const std::string& path) {
     if (auto status = writer_.open(path); !status) return status;
-    if (auto status = schema(path); !status) return status;
+    if (auto status = writer_.schema(path, kSchema, kSchemaVersion); !status) return status;
     return reader_.open(path);
   }
 
   Status commit(const OrderBatch& batch) override {
     const std::lock_guard lock(write_mutex_);
-    if (auto begun = writer_.execute("begin immediate"); !begun) return begun;
-    auto written = write(batch);
-    // COMMIT POINT
-    if (written) written = writer_.execute("commit");
-    if (!written) {
-      // After some errors SQLite has rolled back by itself; then this one fails, rightly.
-      static_cast<void>(writer_.execute("rollback").ok());
-    }
-    return written;
+    return writer_.transaction([&] { return write(batch); });  // COMMIT POINT
   }
 
   Result<OrderHead> head() override {
@@ -263,24 +131,6 @@ class SqliteOrder : public hub::Order {
   }
 
  private:
-  Status schema(const std::string& path) {
-    std::uint64_t version = 0;
-    {
-      Query query = writer_.query("pragma user_version");
-      auto row = query.step();
-      if (!row) return row.error();
-      version = query.integer(0);
-    }
-    if (version == kSchemaVersion) return ok();
-    if (version != 0) {
-      return invalid(path + " has schema version " + std::to_string(version) +
-                     "; this program knows " + std::to_string(kSchemaVersion));
-    }
-    const std::string sql = std::string("begin immediate;") + kSchema +
-                            "pragma user_version=" + std::to_string(kSchemaVersion) + ";commit";
-    return writer_.execute(sql.c_str());
-  }
-
   static Result<NamedRun> named_run(const Query& query) {
     NamedRun run;
     run.name = query.str(0);

@@ -20,6 +20,7 @@
 #include "hub/hub.h"
 #include "hub/log_folder.h"
 #include "hub/world.h"
+#include "store/memory_uploads.h"
 
 namespace harambee::hub {
 
@@ -35,6 +36,7 @@ class HfWorld : public testing::Test {
     options.folder = folder.get();
     options.hugging_face.weights_shelf = computed.get();
     options.hugging_face.clock = &clock;
+    options.hugging_face.ledger = uploads.get();
     options.hugging_face.make_weights = [this](const fold::RunState&, std::int64_t round) {
       const std::lock_guard lock(mutex);
       ++weights_made;
@@ -175,6 +177,7 @@ class HfWorld : public testing::Test {
   std::unique_ptr<Shelf> shelf = store::make_memory_shelf();
   std::unique_ptr<BlobShelf> blobs = store::make_memory_blobs();
   std::unique_ptr<BlobShelf> computed = store::make_memory_blobs();
+  std::unique_ptr<UploadLedger> uploads = store::make_memory_uploads();
   TestClock clock;
   std::unique_ptr<Sequencer> sequencer;
   std::unique_ptr<LogFolder> folder;

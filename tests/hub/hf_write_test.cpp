@@ -425,6 +425,64 @@ TEST_F(HfWriteTest, AnOwnerHasAQuota) {
   EXPECT_EQ(commit(header_line("2") + file_line("b", "two bytes")).status, 413);
 }
 
+constexpr std::int64_t kDay = 24LL * 3600 * 1000;
+
+// Asks until the file is there no more, as the hub's thread finds it; the test's limit is its end.
+#define EXPECT_GOES(digest) \
+  while (blobs->has(digest)) static_cast<void>(get("/health"))
+
+TEST_F(HfWriteTest, UploadsThatNobodyCommitsGoAfterAWeekAndOthersStay) {
+  create();
+  const std::string left = "left alone", kept = "committed";
+  for (const std::string& content : {left, kept}) {
+    ASSERT_EQ(ask(request("PUT", upload_of(batch(content)), content)).status, 201);
+  }
+  ASSERT_EQ(commit(header_line("1") + large_line("w", kept)).status, 200);
+  EXPECT_EQ(uploads->all()->size(), 1u);
+  make_the_hub();  // a restart: the list is what it was
+  clock.pass(6 * kDay);
+  EXPECT_EQ(get("/health").status, 200);
+  make_the_hub();  // ends when its threads have done what they were to do
+  EXPECT_TRUE(blobs->has(sha256(view(left))));
+  clock.pass(2 * kDay);
+  EXPECT_GOES(sha256(view(left)));
+  EXPECT_EQ(body(get("/alice/bert/resolve/main/w")), kept);
+  EXPECT_EQ(commit(header_line("2") + large_line("l", left)).status, 422);
+  ASSERT_EQ(ask(request("PUT", upload_of(batch(left)), left)).status, 201);
+  EXPECT_EQ(commit(header_line("2") + large_line("l", left)).status, 200);
+}
+
+// The process died after the commit was logged and before the upload was forgotten.
+TEST_F(HfWriteTest, ACommittedUploadThatIsStillListedStays) {
+  create();
+  const std::string kept = "committed", left = "left alone";
+  for (const std::string& content : {left, kept}) {
+    ASSERT_EQ(ask(request("PUT", upload_of(batch(content)), content)).status, 201);
+  }
+  const auto before = *uploads->all();
+  ASSERT_EQ(commit(header_line("1") + large_line("w", kept)).status, 200);
+  ASSERT_TRUE(uploads->note(before).ok());
+  make_the_hub();
+  clock.pass(8 * kDay);
+  EXPECT_GOES(sha256(view(left)));
+  make_the_hub();  // its sweep has ended
+  EXPECT_TRUE(uploads->all()->empty());
+  EXPECT_EQ(body(get("/alice/bert/resolve/main/w")), kept);
+}
+
+TEST_F(HfWriteTest, TheQuotaOutlivesTheProcess) {
+  options.hugging_face.uploads.owner_bytes_max = 100;
+  make_the_hub();
+  create();
+  const std::string large(60, 'a');
+  ASSERT_EQ(ask(request("PUT", upload_of(batch(large)), large)).status, 201);
+  make_the_hub();
+  EXPECT_EQ(batch(std::string(60, 'b')).at("error").at("code"), 413);
+  ASSERT_EQ(commit(header_line("1") + large_line("w", large)).status, 200);
+  EXPECT_EQ(batch(std::string(60, 'b')).at("error").at("code"), 413);  // counted once, not twice:
+  EXPECT_TRUE(batch(std::string(40, 'b')).contains("actions"));
+}
+
 TEST_F(HfWriteTest, RefusesHugeCommitsBeforeTheyCome) {
   create();
   HttpRequest huge = request("POST", "/api/models/alice/bert/commit/main", "", with_token(token));

@@ -10,7 +10,9 @@
 #include "store/memory_blobs.h"
 #include "store/memory_order.h"
 #include "store/memory_shelf.h"
+#include "store/memory_uploads.h"
 #include "store/sqlite_order.h"
+#include "store/sqlite_uploads.h"
 #include "store/temporary_folder.h"
 
 namespace harambee::store {
@@ -166,6 +168,50 @@ INSTANTIATE_TEST_SUITE_P(
                                           return *open_sqlite_order(dir + "/hub.db");
                                         }}),
     backend_name);
+
+// ---- UploadLedger ----
+
+using UploadsTest = BackendTest<hub::UploadLedger>;
+
+std::vector<hub::NotedUpload> some_uploads() {
+  std::vector<hub::NotedUpload> all = {{digest("alice"), digest("a"), 5, 1'000},
+                                       {digest("bob"), digest("a"), 5, 2'000},
+                                       {digest("bob"), digest("b"), std::uint64_t{1} << 40, 3'000}};
+  std::ranges::sort(all, {}, [](const auto& one) { return std::pair(one.digest, one.owner); });
+  return all;
+}
+
+TEST_P(UploadsTest, RemembersReplacesAndForgets) {
+  auto uploads = open();
+  EXPECT_TRUE(uploads->all()->empty());
+  ASSERT_TRUE(uploads->note({}).ok());
+  auto wanted = some_uploads();
+  ASSERT_TRUE(uploads->note(wanted).ok());
+  if (GetParam().keeps) uploads = open();
+  EXPECT_EQ(*uploads->all(), wanted);
+  wanted[1].unix_ms = 9'000;
+  ASSERT_TRUE(uploads->note({&wanted[1], 1}).ok());
+  if (GetParam().keeps) uploads = open();
+  EXPECT_EQ(*uploads->all(), wanted);
+  const std::vector<std::pair<KeyId, Digest>> gone = {{wanted[0].owner, wanted[0].digest},
+                                                      {digest("nobody"), digest("a")}};
+  ASSERT_TRUE(uploads->forget(gone).ok());
+  if (GetParam().keeps) uploads = open();
+  wanted.erase(wanted.begin());
+  EXPECT_EQ(*uploads->all(), wanted);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, UploadsTest,
+                         testing::Values(Backend<hub::UploadLedger>{"memory", false,
+                                                                    [](const std::string&) {
+                                                                      return make_memory_uploads();
+                                                                    }},
+                                         Backend<hub::UploadLedger>{"sqlite", true,
+                                                                    [](const std::string& dir) {
+                                                                      return *open_sqlite_uploads(
+                                                                          dir + "/uploads.db");
+                                                                    }}),
+                         backend_name);
 
 // ---- Shelf ----
 
