@@ -8,7 +8,6 @@ namespace harambee::hub {
 namespace {
 
 constexpr std::size_t kRefsListed = 1000;  // the newest
-constexpr std::size_t kCommitsListed = 1000;
 
 JsonObject lfs_json(const HfFile& file, const char* digest_name) {
   return {{digest_name, file.digest.hex()},
@@ -132,18 +131,25 @@ JsonObject refs_json(const HfRepo& repo) {
           {"tags", ref_list(repo, repo.tags, "refs/tags/")}};
 }
 
-JsonArray commits_json(const HfRepo& repo, const HfCommit& commit) {
-  JsonArray out;
+HfCommitsPage commits_json(const HfRepo& repo, const HfCommit& commit, std::uint64_t page) {
+  HfCommitsPage out;
+  const std::uint64_t skipped = page * kCommitsPage;
+  std::uint64_t seen = 0;
   // A parent is in the log before its child, so one way back meets them all.
   std::optional<RecordId> next = commit.record;
   for (auto one = repo.commits.rbegin(); one != repo.commits.rend() && next; ++one) {
-    if (one->record != *next || out.size() >= kCommitsListed) continue;
+    if (one->record != *next) continue;
     next = one->parent;
-    out.push_back(JsonObject{{"authors", JsonArray{JsonObject{{"user", one->author}}}},
-                             {"date", iso_time(one->ms)},
-                             {"id", one->oid},
-                             {"message", one->message},
-                             {"title", one->title}});
+    if (seen++ < skipped) continue;
+    if (out.commits.size() == kCommitsPage) {
+      out.more = true;
+      break;
+    }
+    out.commits.push_back(JsonObject{{"authors", JsonArray{JsonObject{{"user", one->author}}}},
+                                     {"date", iso_time(one->ms)},
+                                     {"id", one->oid},
+                                     {"message", one->message},
+                                     {"title", one->title}});
   }
   return out;
 }

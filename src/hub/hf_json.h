@@ -21,7 +21,13 @@ enum class HfDepth { children, all };
 // The entry of a file or folder; none if there is neither.
 [[nodiscard]] std::optional<Json> path_json(const HfTree& tree, const std::string& path);
 [[nodiscard]] JsonObject refs_json(const HfRepo& repo);
-// Newest first, from `commit` backwards.
-[[nodiscard]] JsonArray commits_json(const HfRepo& repo, const HfCommit& commit);
+// Newest first, from `commit` backwards; `page` 0 has the first kCommitsPage, and so on.
+inline constexpr std::size_t kCommitsPage = 1000;
+struct HfCommitsPage {
+  JsonArray commits;
+  bool more = false;
+};
+[[nodiscard]] HfCommitsPage commits_json(const HfRepo& repo, const HfCommit& commit,
+                                         std::uint64_t page);
 
 }  // namespace harambee::hub

@@ -154,7 +154,7 @@ HttpResponse HfRoutes::paths_info(const HttpRequest& request, const HfTarget& ta
   return asked ? with_digests(at.tree, weights_, answer) : answer(*at.tree);
 }
 
-HttpResponse HfRoutes::commits(const HfTarget& target) {
+HttpResponse HfRoutes::commits(const HttpRequest& request, const HfTarget& target) {
   if (target.rest.empty()) return hf_error(404, "RevisionNotFound", "which revision?");
   auto found = find_repo(target.name);
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
@@ -163,12 +163,27 @@ HttpResponse HfRoutes::commits(const HfTarget& target) {
   if (commit == nullptr) {
     return hf_error(404, "RevisionNotFound", "no revision " + target.rest[0]);
   }
-  return hf_json(200, Json(commits_json(repo, *commit)));
+  const std::uint64_t asked =
+      parse_decimal(value_of(parse_form(query_of(request)), "p")).value_or(0);
+  const std::uint64_t page = std::min<std::uint64_t>(asked, repo.commits.size() / kCommitsPage + 1);
+  HfCommitsPage found_page = commits_json(repo, *commit, page);
+  HttpResponse response = hf_json(200, Json(std::move(found_page.commits)));
+  if (!found_page.more) return response;
+  // By commit, so that a page fits to the one before it.
+  return with_header(std::move(response), "Link",
+                     "<" + endpoint_of(request) + "/api/" + plural(target.name.type) + "/" +
+                         target.name.id() + "/commits/" + commit->oid +
+                         "?p=" + std::to_string(page + 1) + ">; rel=\"next\"");
 }
 
 HttpResponse HfRoutes::repo(const HttpRequest& request, const HfTarget& target) {
   const bool reading = request.method == "GET" || request.method == "HEAD";
   if (request.method == "POST" && target.verb == "paths-info") return paths_info(request, target);
+  if (!reading && target.verb == "super-squash") {
+    return hf_error(501, "",
+                    "the history of a repository is on a signed log, which nobody can take back: "
+                    "it cannot be squashed; delete the repository and make it again");
+  }
   if (!reading) {
     return hf_error(501, "", "this hub has no " + target.verb + " of repositories");
   }
@@ -177,7 +192,7 @@ HttpResponse HfRoutes::repo(const HttpRequest& request, const HfTarget& target) 
     return info(request, target, joined(target.rest, 0));
   }
   if (target.verb == "tree") return tree(request, target);
-  if (target.verb == "commits") return commits(target);
+  if (target.verb == "commits") return commits(request, target);
   auto found = find_repo(target.name);
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
   if (target.verb == "refs") return hf_json(200, Json(refs_json(std::get<HfRepo>(found))));
@@ -245,9 +260,14 @@ std::optional<HttpResponse> HfRoutes::handle(const HttpRequest& request) {
       return gguf_manifest(*target);
     case HfTarget::Kind::lfs:
     case HfTarget::Kind::account:
+      if (target->verb == "repos/move") {
+        return hf_error(
+            501, "",
+            "a repository's name is in its signed records and cannot be changed: make "
+            "another one and upload to it; large files that are here are not sent again");
+      }
       return hf_error(501, "",
-                      "this hub cannot do that: repositories can be made, written and deleted, "
-                      "not moved");
+                      "this hub cannot do that: repositories can be made, written and deleted");
     case HfTarget::Kind::unknown:
       break;
   }

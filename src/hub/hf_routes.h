@@ -42,7 +42,7 @@ class HfRoutes {
                                               const HfTree& files);
   [[nodiscard]] HttpResponse paths_info(const HttpRequest& request, const HfTarget& target);
   [[nodiscard]] HttpResponse gguf_manifest(const HfTarget& target);
-  [[nodiscard]] HttpResponse commits(const HfTarget& target);
+  [[nodiscard]] HttpResponse commits(const HttpRequest& request, const HfTarget& target);
   [[nodiscard]] HttpResponse file(const HttpRequest& request, const HfTarget& target);
 
   HfCatalog& catalog_;

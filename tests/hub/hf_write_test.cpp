@@ -1,5 +1,6 @@
 // What Hugging Face clients write: the requests of huggingface_hub 1.23, in its order.
 #include "base/encoding.h"
+#include "hub/hf_json.h"
 #include "hub/hf_requests.h"
 #include "hub/hf_text.h"
 #include "hub/hf_token.h"
@@ -488,6 +489,43 @@ TEST_F(HfWriteTest, RefusesHugeCommitsBeforeTheyCome) {
   HttpRequest huge = request("POST", "/api/models/alice/bert/commit/main", "", with_token(token));
   huge.content_length = 1ull << 40;
   EXPECT_EQ(ask(huge).status, 413);
+}
+
+TEST_F(HfWriteTest, SaysWhyNothingIsMovedOrSquashed) {
+  create();
+  const auto moved = send("/api/repos/move",
+                          {{"fromRepo", "alice/bert"}, {"toRepo", "alice/b"}, {"type", "model"}});
+  EXPECT_EQ(moved.status, 501);
+  EXPECT_THAT(body(moved), HasSubstr("name is in its signed records"));
+  const auto squashed = send("/api/models/alice/bert/super-squash/main", {{"message", "one"}});
+  EXPECT_EQ(squashed.status, 501);
+  EXPECT_THAT(body(squashed), HasSubstr("signed log"));
+}
+
+TEST(HfCommits, ComeInPages) {
+  HfRepo repo;
+  std::optional<RecordId> last;
+  for (std::size_t i = 0; i < 2 * kCommitsPage + 1; ++i) {
+    HfCommit commit;
+    commit.record = sha256(view(std::to_string(i)));
+    commit.oid = commit.record.hex().substr(0, 40);
+    commit.parent = std::exchange(last, commit.record);
+    commit.title = std::to_string(i);
+    repo.commits.push_back(commit);
+  }
+  const HfCommit& newest = repo.commits.back();
+  std::vector<std::string> titles;
+  for (std::uint64_t page = 0; page < 3; ++page) {
+    const HfCommitsPage part = commits_json(repo, newest, page);
+    EXPECT_EQ(part.more, page < 2);
+    for (const Json& one : part.commits) titles.push_back(*one.find("title")->string());
+  }
+  ASSERT_EQ(titles.size(), repo.commits.size());
+  EXPECT_EQ(titles.front(), newest.title);
+  EXPECT_EQ(titles[kCommitsPage], std::to_string(kCommitsPage));
+  EXPECT_EQ(titles.back(), "0");
+  EXPECT_TRUE(commits_json(repo, newest, 3).commits.empty());
+  EXPECT_FALSE(commits_json(repo, newest, 2).more);
 }
 
 TEST_F(HfWriteTest, ChecksCards) {
