@@ -578,16 +578,6 @@ std::shared_ptr<Ticket> SequencerImpl::tick() {
 
 }  // namespace
 
-std::optional<Verdict> Ticket::verdict() const {
-  const std::lock_guard lock(mutex_);
-  return verdict_;
-}
-
-void Ticket::set(Verdict verdict) {
-  const std::lock_guard lock(mutex_);
-  verdict_ = std::move(verdict);
-}
-
 Result<std::unique_ptr<Sequencer>> Sequencer::open(SequencerOptions options, SecretKey key,
                                                    Order& order, Shelf& shelf, Clock& clock) {
   if (!log::is_note_name(options.origin) || options.origin.size() > kRecordLogBytesMax) {

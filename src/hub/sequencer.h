@@ -11,10 +11,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "base/bytes.h"
@@ -23,6 +21,7 @@
 #include "base/sign.h"
 #include "hub/order.h"
 #include "hub/shelf.h"
+#include "hub/ticket.h"
 #include "port/clock.h"
 
 namespace harambee::hub {
@@ -34,30 +33,6 @@ struct SequencerOptions {
   std::uint32_t batch_records_max = 1024;
   std::uint32_t outstanding_max = 4096;        // then 429
   std::uint64_t free_bytes_min = 64ull << 20;  // low-water mark: below it records are refused
-};
-
-// What became of a submission.
-struct Receipt {
-  Digest id;
-  std::uint64_t index = 0;
-  std::uint64_t size = 0;  // of a published checkpoint that covers it
-};
-struct Rejection {
-  int status = 400;  // HTTP
-  std::string reason;
-  std::optional<std::uint64_t> expected_seq;  // with 409
-};
-using Verdict = std::variant<Receipt, Rejection>;
-
-// A place in the queue. Thread-safe.
-class Ticket {
- public:
-  [[nodiscard]] std::optional<Verdict> verdict() const;  // empty: not yet
-  void set(Verdict verdict);
-
- private:
-  mutable std::mutex mutex_;
-  std::optional<Verdict> verdict_;
 };
 
 // What readers may see: a published checkpoint.
