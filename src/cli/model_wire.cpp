@@ -101,9 +101,14 @@ Result<Bytes> ModelWire::next_piece(const hub::Completion& asked, const Digest& 
   const auto left = static_cast<std::size_t>(asked.tokens_max) - so_far.size();
   const Digest piece_seed = sha256({seed.view(), view(std::to_string(so_far.size()))});
   const Decimal temperature{static_cast<std::int64_t>(asked.temperature * 1e9)};
+  const std::size_t wanted = std::min(left, kPieceBytes);
   const std::lock_guard lock(mutex_);
-  return trainer_.generate(weights_, prompt, static_cast<std::int64_t>(std::min(left, kPieceBytes)),
-                           temperature, piece_seed);
+  auto piece = trainer_.generate(weights_, prompt, static_cast<std::int64_t>(wanted), temperature,
+                                 piece_seed);
+  if (piece && piece->size() > wanted) {
+    return fail(ErrorCode::invalid, "the trainer wrote more than it was asked for");
+  }
+  return piece;
 }
 
 Result<WireResponse> ModelWire::complete(const WireRequest& request) {
