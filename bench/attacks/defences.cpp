@@ -18,7 +18,11 @@ std::vector<Defence>& registry() {
 RobustRule rule(RobustRule::Kind kind, bool layers) {
   RobustRule out;
   out.kind = kind;
-  if (!layers) out.norm_max = out.similar = Decimal{0};
+  if (layers) {
+    out.step_max = Decimal{3'000'000'000};
+  } else {
+    out.norm_max = out.similar = Decimal{0};
+  }
   return out;
 }
 
@@ -51,34 +55,32 @@ const RegisteredDefence kClip({.name = "clip",
                                .about = "clipped to the median norm, mean",
                                .rule = rule(Kind::clip, false),
                                .place = 3});
-const RegisteredDefence kKrum({.name = "krum",
-                               .about = "norm verdicts, groups, multi-Krum for 30 %",
-                               .rule = rule(Kind::krum, true),
-                               .place = 4});
+const RegisteredDefence kKrum(
+    {.name = "krum",
+     .about = "no held-out text: norm verdicts, groups, multi-Krum for 30 %, bounded steps",
+     .rule = rule(Kind::krum, true),
+     .place = 4});
 const RegisteredDefence kNeighbours({.name = "neighbours",
-                                     .about = "norm verdicts, groups, nearest-neighbour mixing and "
-                                              "geometric median for 30 %",
+                                     .about = "no held-out text: norm verdicts, groups, "
+                                              "nearest-neighbour mixing and geometric median for "
+                                              "30 %, bounded steps",
                                      .rule = rule(Kind::neighbours, true),
                                      .place = 5});
-const RegisteredDefence kCentered({.name = "centered",
-                                   .about = "norm verdicts, groups, centered clipping",
-                                   .rule = rule(Kind::centered, true),
-                                   .place = 6});
+const RegisteredDefence kCentered(
+    {.name = "centered",
+     .about = "no held-out text: norm verdicts, groups, centered clipping, bounded steps",
+     .rule = rule(Kind::centered, true),
+     .place = 6});
 const RegisteredDefence kGate({.name = "gate",
                                .about = "held-out gain, clipped to the median norm",
                                .gate = true,
                                .rule = rule(Kind::clip, false),
                                .place = 7});
-RobustRule full_rule() {
-  RobustRule out = rule(Kind::centered, true);
-  out.step_max = Decimal{3'000'000'000};
-  return out;
-}
 const RegisteredDefence kUnguarded({.name = "unguarded",
                                     .about = "full without domains",
                                     .gate = true,
                                     .thin = true,
-                                    .rule = full_rule(),
+                                    .rule = rule(Kind::centered, true),
                                     .place = 9});
 const RegisteredDefence kFull(
     {.name = "full",
@@ -88,7 +90,7 @@ const RegisteredDefence kFull(
      .guard = 0.05,
      .serves = true,
      .thin = true,
-     .rule = full_rule(),
+     .rule = rule(Kind::centered, true),
      .place = 8});
 
 }  // namespace

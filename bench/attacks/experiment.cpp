@@ -41,6 +41,22 @@ struct Message {
   std::size_t peer = 0;
 };
 
+// What the verdicts leave of a round.
+struct Taken {
+  std::vector<Delta> deltas;
+  std::vector<bool> honest;
+  std::vector<std::uint32_t> groups;  // index of the group's first
+  std::uint64_t possible = 0;         // votes that could have been: of all groups
+
+  // From positions among all whose norm passed to positions here.
+  void renumber() {
+    std::map<std::uint32_t, std::uint32_t> first;
+    for (std::uint32_t i = 0; i < groups.size(); ++i) {
+      groups[i] = first.try_emplace(groups[i], i).first->second;
+    }
+  }
+};
+
 class Run {
  public:
   Run(const Cell& cell, const Plan& plan, const Vector& start, Learner& learner)
@@ -309,40 +325,60 @@ class Run {
       honest.push_back(message.honest);
       domain.push_back(message.domain);
     }
+    keep_normal(defence.rule, deltas, honest, domain);
+    if (deltas.empty()) return;
     std::vector<exact::SquaredNorm> norms;
     for (const Delta& delta : deltas) norms.push_back(delta.squared_norm());
-    const std::vector<std::string> verdict = exact::norm_verdicts(norms, defence.rule.norm_max);
     const exact::SquaredNorm median = exact::median(norms);
+    const std::vector<std::uint32_t> group =
+        exact::find_groups(defence.rule, deltas, plan_.digest("chunks", round_)).value();
     if (defence.gate && before_.empty()) before_ = learner_.losses(theta_, gate_);
-    const std::vector<double>& before = before_;
-    std::vector<Delta> accepted;
-    std::vector<bool> accepted_honest;
+    Taken taken;
     for (std::size_t i = 0; i < deltas.size(); ++i) {
-      if (!verdict[i].empty()) continue;
+      if (group[i] == i) taken.possible += exact::kFullVote;
       if (outcome && honest[i] && minority(domain[i])) ++outcome->minority_sent;
-      if (defence.gate && !passes(deltas[i], domain[i], median, before)) continue;
+      if (defence.gate && !passes(deltas[i], domain[i], median, before_)) continue;
       if (outcome && honest[i] && minority(domain[i])) ++outcome->minority_taken;
-      accepted.push_back(deltas[i]);
-      accepted_honest.push_back(honest[i]);
+      taken.deltas.push_back(deltas[i]);
+      taken.honest.push_back(honest[i]);
+      taken.groups.push_back(group[i]);
     }
-    if (outcome) note_accepted(accepted, accepted_honest, *outcome);
-    if (accepted.empty()) return;
-    finish(accepted, deltas.size(), theta, residual, update);
+    taken.renumber();
+    if (outcome) note_accepted(taken, *outcome);
+    if (taken.deltas.empty()) return;
+    finish(taken, theta, residual, update);
   }
 
-  void finish(std::span<const Delta> accepted, std::size_t well_formed, Vector& theta,
-              Vector& residual, Bytes& update) {
+  // Without those whose norm is far from the others'.
+  static void keep_normal(const exact::RobustRule& rule, std::vector<Delta>& deltas,
+                          std::vector<bool>& honest, std::vector<std::size_t>& domain) {
+    std::vector<exact::SquaredNorm> norms;
+    for (const Delta& delta : deltas) norms.push_back(delta.squared_norm());
+    const std::vector<std::string> verdict = exact::norm_verdicts(norms, rule.norm_max);
+    std::vector<Delta> kept;
+    for (std::size_t i = 0; i < deltas.size(); ++i) {
+      if (!verdict[i].empty()) continue;
+      honest[kept.size()] = honest[i];
+      domain[kept.size()] = domain[i];
+      kept.push_back(deltas[i]);
+    }
+    honest.resize(kept.size());
+    domain.resize(kept.size());
+    deltas = std::move(kept);
+  }
+
+  void finish(const Taken& taken, Vector& theta, Vector& residual, Bytes& update) {
     const Defence& defence = *cell_.defence;
     std::vector<Delta> before;
     if (!update.empty()) {
       before.push_back(Delta::parse(update, theta.size(), down_, kBase).value());
     }
     const Delta* previous = before.empty() ? nullptr : &before[0];
-    const exact::RobustRound round{
-        .deltas = accepted,
-        .previous = previous,
-        .seed = plan_.digest("chunks", round_),
-        .possible = defence.thin ? well_formed * std::uint64_t{exact::kFullVote} : 0};
+    const exact::RobustRound round{.deltas = taken.deltas,
+                                   .group = taken.groups,
+                                   .previous = previous,
+                                   .seed = plan_.digest("chunks", round_),
+                                   .possible = defence.thin ? taken.possible : 0};
     const Decimal rate = decimal(plan_.outer_rate);
     exact::RunNumbers numbers{std::move(theta), std::move(residual)};
     Bytes made;
@@ -355,7 +391,8 @@ class Run {
       exact::apply_update(delta, rate, numbers.weights);
     } else {
       const exact::Weights weights = exact::robust_weights(defence.rule, round).value();
-      made = exact::close_round(down_, rate, kBase, accepted, weights, previous, numbers).value();
+      made =
+          exact::close_round(down_, rate, kBase, taken.deltas, weights, previous, numbers).value();
     }
     theta = std::move(numbers.weights), residual = std::move(numbers.residual);
     update = std::move(made);
@@ -382,16 +419,14 @@ class Run {
     }
   }
 
-  void note_accepted(std::span<const Delta> accepted, const std::vector<bool>& honest,
-                     Outcome& outcome) {
-    if (accepted.empty()) return;
-    const std::vector<std::uint32_t> group =
-        exact::find_groups(cell_.defence->rule, accepted, plan_.digest("chunks", round_)).value();
+  static void note_accepted(const Taken& taken, Outcome& outcome) {
+    const std::vector<std::uint32_t>& group = taken.groups;
     std::vector<int> size(group.size());
     for (const std::uint32_t first : group) ++size[first];
     for (std::size_t i = 0; i < group.size(); ++i) {
-      ++(honest[i] ? outcome.honest_taken : outcome.colluding_taken);
-      if (size[group[i]] > 1) ++(honest[i] ? outcome.honest_grouped : outcome.colluding_grouped);
+      const bool honest = taken.honest[i];
+      ++(honest ? outcome.honest_taken : outcome.colluding_taken);
+      if (size[group[i]] > 1) ++(honest ? outcome.honest_grouped : outcome.colluding_grouped);
     }
   }
 
