@@ -247,7 +247,7 @@ void World::measure(const std::vector<float>& base, const role::validator::Score
 // Too low a loss makes the true one look like a rise, too high a one would hide it.
 void World::tell_lies(const role::validator::Score& action, fold::Score& act) {
   act.loss_nanos =
-      action.round % 2 == 0 ? act.loss_nanos / 4 : std::min(4 * act.loss_nanos, fold::kNanosMax);
+      action.round % 2 == 0 ? *act.loss_nanos / 4 : std::min(4 * *act.loss_nanos, fold::kNanosMax);
   if (plan_.sly) return;
   std::optional<std::int64_t> first;  // all are alike, it says
   for (std::size_t i = 0; i < act.entries.size(); ++i) {

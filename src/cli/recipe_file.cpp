@@ -4,7 +4,9 @@
 #include <fmt/ranges.h>  // fmt::join, since version 11
 
 #include <toml++/toml.h>
+#include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -69,9 +71,9 @@ constexpr std::array kSaid = {
     Said{"outer", "θ ← θ − lr · update"},
     Said{"outer.lr", ""},
     Said{"gate", "how contributions are scored"},
-    Said{"gate.rows", "held-out rows, chosen by the log's root"},
+    Said{"gate.rows", "held-out rows, chosen by the log's root; 0: no held-out text decides"},
     Said{"gate.step", "the fraction of a contribution that is tried"},
-    Said{"gate.report", "fixed rows of the reported loss"},
+    Said{"gate.report", "fixed rows of the reported loss, 0: none is reported"},
     Said{"judge", "what keeps strangers' work from doing harm"},
     Said{"judge.aggregate",
          "mean, clip, centered, neighbours, krum (docs/attacks.md compares them)"},
@@ -185,6 +187,32 @@ class Merge {
   std::string name_;
 };
 
+// Whether the file says anything of one of these members ("judge.audit").
+bool says(const toml::table& table, std::initializer_list<std::string_view> paths) {
+  return std::ranges::any_of(
+      paths, [&table](std::string_view path) { return static_cast<bool>(table.at_path(path)); });
+}
+
+// Defaults that follow from what the file says; what it says itself stays, and is refused where it
+// cannot be. The recipe on the log states everything.
+void settle_defaults(const toml::table& table, JsonObject& merged) {
+  const auto zero = [&](const char* part, const char* member, Json value) {
+    const std::string path = std::string(part) + "." + member;
+    if (says(table, {path})) return;
+    JsonObject members = *merged.at(part).object();
+    members[member] = std::move(value);
+    merged[part] = std::move(members);
+  };
+  const Json* rows = merged.at("gate").find("rows");
+  if (rows == nullptr || rows->integer() == nullptr || *rows->integer() != 0) return;
+  // Nothing is tried on held-out text, and by default there is none.
+  zero("gate", "report", 0);
+  zero("judge", "guard", "0");
+  zero("judge", "own_rounds", 0);
+  const Json* report = merged.at("gate").find("report");
+  if (report->integer() != nullptr && *report->integer() == 0) zero("judge", "void_rise", "0");
+}
+
 std::string toml_value(const Json& value) {
   if (const std::int64_t* number = value.integer()) return std::to_string(*number);
   if (const bool* truth = value.boolean()) return *truth ? "true" : "false";
@@ -207,6 +235,7 @@ Result<fold::Recipe> parse_recipe(std::string_view text, const std::string& name
   }
   JsonObject merged = *fold::to_json(fold::default_recipe()).object();
   if (Status done = Merge(name).into(merged, table, ""); !done) return done.error();
+  settle_defaults(table, merged);
   Result<fold::Recipe> recipe = fold::recipe_from_json(Json(std::move(merged)));
   if (!recipe) return wrap(recipe.error(), name);
   return recipe;

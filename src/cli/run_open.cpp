@@ -137,8 +137,9 @@ Exit run_open(const RunOpenOptions& options, Ui& ui) {
                       human_bytes(opened->held_out_bytes)));
   ui.line(fmt::format("first weights {} (loss {} → {})", opened->weights.hex(),
                       human_nats(opened->loss_first_nanos), human_nats(opened->loss_last_nanos)));
-  ui.line(fmt::format("next: harambee coordinate {0}; harambee validate {0}; harambee join {0}",
-                      opened->url));
+  const bool validated = open->recipe.needs_held_out_text() || !open->validators.empty();
+  ui.line(fmt::format("next: harambee coordinate {0};{1} harambee join {0}", opened->url,
+                      validated ? " harambee validate " + opened->url + ";" : ""));
   ui.event({{"event", "done"},
             {"run", opened->run.hex()},
             {"url", opened->url},

@@ -68,7 +68,7 @@ struct RunOpenOptions {
   std::vector<std::string> text;
   std::string name = "run";
   std::string coordinator;              // key id; empty: the maintainer's own key
-  std::vector<std::string> validators;  // key ids; empty: the maintainer's own key
+  std::vector<std::string> validators;  // key ids; empty: as node::RunOpenOptions
   unsigned shards = 64;
   std::uint64_t text_mb_max = 256;
 };

@@ -339,11 +339,10 @@ Payload write(const Score& act) {
     if (entry.own_nanos) one.emplace("own", *entry.own_nanos);
     entries.push_back(std::move(one));
   }
-  return frame("score", act.run, act.round,
-               {{"base", act.base.hex()},
-                {"entries", std::move(entries)},
-                {"loss", act.loss_nanos},
-                {"seed", act.seed.hex()}});
+  JsonObject body{
+      {"base", act.base.hex()}, {"entries", std::move(entries)}, {"seed", act.seed.hex()}};
+  if (act.loss_nanos) body.emplace("loss", *act.loss_nanos);
+  return frame("score", act.run, act.round, std::move(body));
 }
 
 Result<Score> parse_score(const Payload& payload) {
@@ -363,7 +362,7 @@ Result<Score> parse_score(const Payload& payload) {
   if (!groups_are_named(act.entries)) {
     fields.refuse("entries", "group: must be the position of the first of those that are alike");
   }
-  act.loss_nanos = fields.integer("loss", 0, kNanosMax);
+  if (payload.body.find("loss")) act.loss_nanos = fields.integer("loss", 0, kNanosMax);
   act.seed = fields.digest("seed");
   return finish(fields, std::move(act));
 }

@@ -142,7 +142,7 @@ inline constexpr std::string_view kVerdictWithheld = "withheld";
 // One validator's claim about one contribution: the one at the entry's position in the round. The
 // seed commits to the log up to the end of the commit phase, so the order needs no names.
 struct ScoreEntry {
-  std::int64_t gain_nanos = 0;      // loss without − loss with it; 0 unless verdict is "ok"
+  std::int64_t gain_nanos = 0;      // loss without − loss with it; 0 unless measured
   std::string squared_norm = "0";   // decimal digits; value is squared_norm · 2^norm_exponent
   std::int64_t norm_exponent = 0;   // "exp"
   std::string verdict{kVerdictOk};  // "ok", "withheld", "malformed: …" or "norm: …"
@@ -160,8 +160,9 @@ struct Score {
   Digest run;
   std::int64_t round = 0;
   Digest base;
-  Digest seed;                      // RoundState::score_seed
-  std::int64_t loss_nanos = 0;      // of the base weights on the report rows
+  Digest seed;  // RoundState::score_seed
+  // Of the base weights on the report rows; none, and no member, in a run without any.
+  std::optional<std::int64_t> loss_nanos = {};
   std::vector<ScoreEntry> entries;  // every contribution of the round, in log order
 };
 [[nodiscard]] Payload write(const Score& act);

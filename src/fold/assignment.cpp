@@ -17,7 +17,7 @@ Status check_data(const format::DataManifest& data, std::uint64_t context) {
       return invalid("data: training shard " + shard.digest.hex() + " is shorter than " + row);
     }
   }
-  if (data.heldout_bytes() <= context) {
+  if (!data.heldout.empty() && data.heldout_bytes() <= context) {
     return invalid("data: the held-out files together are shorter than " + row);
   }
   for (const format::HeldOutDomain& domain : data.domains()) {

@@ -15,7 +15,8 @@
 namespace harambee::fold {
 
 // Refuses data in which a row of context + 1 bytes does not fit: every training shard, the
-// concatenated held-out files and those of each domain must be at least that long.
+// concatenated held-out files, if there are any, and those of each domain must be at least that
+// long.
 [[nodiscard]] Status check_data(const format::DataManifest& data, std::uint64_t context);
 
 // Indices of the training shards of member `ordinal` (join order): {(ordinal·s + t) mod n : t < s},

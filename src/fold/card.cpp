@@ -154,12 +154,15 @@ std::string model_card(const LogState& log, const RunState& run, std::int64_t ro
 }
 
 std::string data_card(const LogState& log, const RunState& run, const std::string& url) {
+  const bool measured = run.recipe.needs_held_out_text();
+  const std::string test = measured ? "  - split: test\n    path: heldout/*.txt\n" : "";
   return "---\ntask_categories:\n- text-generation\ntags:\n- harambee\nconfigs:\n"
-         "- config_name: default\n  data_files:\n  - split: train\n    path: train/*.txt\n"
-         "  - split: test\n    path: heldout/*.txt\n---\n# Data of the run " +
-         run.name + "\n\nThe bytes that " + code("runs/" + run.name) +
-         " trains on (train/) and is measured on (heldout/), as its data manifest on the log names "
-         "them. Each file's SHA-256 is in manifest.json.\n\n| | |\n|---|---|\n" +
+         "- config_name: default\n  data_files:\n  - split: train\n    path: train/*.txt\n" +
+         test + "---\n# Data of the run " + run.name + "\n\nThe bytes that " +
+         code("runs/" + run.name) + " trains on (train/)" +
+         (measured ? " and is measured on (heldout/)" : "") +
+         ", as its data manifest on the log names them. Each file's SHA-256 is in "
+         "manifest.json.\n\n| | |\n|---|---|\n" +
          row("run", code(run.id.hex())) + row("log", code(log.origin)) + row("found at", url) +
          row("manifest (SHA-256 of manifest.json)", code(run.data.digest.hex())) +
          row("maintainer", code(run.maintainer.hex()));

@@ -159,7 +159,7 @@ void settle(RunState& run, const Context& context, const Judgement& judgement, c
     run.checkpoint = act.checkpoint;
     run.checkpoint_round = act.round + 1;
   }
-  if (!run.history.empty() && run.history.back().update) {
+  if (!run.history.empty() && run.history.back().update && run.history.back().loss_nanos) {
     // No void can take it back any more.
     const std::int64_t loss = *run.history.back().loss_nanos;
     run.best_loss_nanos = std::min(run.best_loss_nanos.value_or(loss), loss);

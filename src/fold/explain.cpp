@@ -229,7 +229,8 @@ Explanation explain_closed_round(const RunState& run, const ClosedRound& round) 
   }
   for (const ClosedScore& scored : round.scores) {
     add(explanation, scored.place,
-        "score of " + short_id(scored.validator) + ": report loss " + nats(scored.loss_nanos) +
+        "score of " + short_id(scored.validator) +
+            (scored.loss_nanos ? ": report loss " + nats(*scored.loss_nanos) : "") +
             earned(scored.credit));
   }
   for (const KeyId& key : round.missed) {

@@ -110,6 +110,12 @@ Verdict judge_one(const RunState& run, std::size_t position) {
     verdict.reason = reasons.empty() ? "nobody has scored it" : commonest(reasons);
     return verdict;
   }
+  verdict.well_formed = true;
+  if (!run.recipe.gated()) {
+    verdict.accepted = true;
+    verdict.counted_nanos = 0;
+    return verdict;
+  }
   verdict.gain_nanos = lower_median(std::move(gains));
   verdict.domain_gains = domain_medians(run, position);
   verdict.own_nanos = own_median(evaluated);
@@ -126,7 +132,7 @@ void give_votes(const RunState& run, Judgement& judgement) {
   std::vector<KeyId> authors;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     verdicts[i].group = i;
-    if (verdicts[i].gain_nanos && !verdicts[i].idle) well_formed.push_back(i);
+    if (verdicts[i].well_formed && !verdicts[i].idle) well_formed.push_back(i);
     if (!verdicts[i].accepted) continue;
     accepted.push_back(i);
     authors.push_back(verdicts[i].author);
@@ -161,7 +167,9 @@ Judgement derive(const RunState& run) {
 
 std::optional<std::int64_t> reported_loss(const RoundState& round) {
   std::vector<std::int64_t> losses;
-  for (const Scored& scored : round.scores) losses.push_back(scored.act.loss_nanos);
+  for (const Scored& scored : round.scores) {
+    if (scored.act.loss_nanos) losses.push_back(*scored.act.loss_nanos);
+  }
   if (losses.empty()) return std::nullopt;
   return lower_median(std::move(losses));
 }

@@ -15,10 +15,12 @@ struct Verdict {
   KeyId author;
   bool accepted = false;
   std::string reason;                      // empty if accepted; "withheld", "gain -0.0123", …
-  std::optional<std::int64_t> gain_nanos;  // lower median of those that evaluated it
+  bool well_formed = false;                // more than half of the scores say so
+  std::optional<std::int64_t> gain_nanos;  // lower median of those; none if nothing is tried
   std::vector<std::int64_t> domain_gains;  // the same on each guarded domain; else empty
   // The gain that decided, above 0 exactly if it was accepted: gain_nanos; or what its own domain
-  // gains beyond what everything loses; or what it does to the domain that it harms most.
+  // gains beyond what everything loses; or what it does to the domain that it harms most. 0 of what
+  // was accepted without being tried (Recipe::gated).
   std::int64_t counted_nanos = kUnmeasuredGainNanos;
   std::string squared_norm = "0";  // as the earliest "ok" verdict says
   std::int64_t norm_exponent = 0;
@@ -42,7 +44,8 @@ struct Judgement {
 // Of the open round's scores so far. Final when the phase is `closing`.
 [[nodiscard]] Judgement derive(const RunState& run);
 
-// The lower median of the losses that the scores report for the round's base; none without scores.
+// The lower median of the losses that the scores report for the round's base; none without scores
+// or where none is reported.
 [[nodiscard]] std::optional<std::int64_t> reported_loss(const RoundState& round);
 
 // The element at (n − 1) / 2 of the sorted values. Not empty.

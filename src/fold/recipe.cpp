@@ -51,8 +51,8 @@ CreditRule read_credit(const Json& json, Fields& parent) {
 GateRule read_gate(const Json& json, Fields& parent) {
   Fields fields(json, "gate");
   GateRule gate;
-  gate.report = fields.integer("report", 1, kGateRowsMax);
-  gate.rows = fields.integer("rows", 1, kGateRowsMax);
+  gate.report = fields.integer("report", 0, kGateRowsMax);
+  gate.rows = fields.integer("rows", 0, kGateRowsMax);
   gate.step = fields.decimal("step", kLeast, Decimal{100 * kBillion});
   if (const Status status = fields.finish(); !status) parent.refuse(status.error());
   return gate;
@@ -150,9 +150,29 @@ format::ModelConfig read_model(const Json& json, Fields& parent) {
   return {};
 }
 
+// What is measured needs text to measure it on.
+void check_held_out(const Recipe& recipe, Fields& fields) {
+  const JudgeRule& judge = recipe.judge;
+  if (recipe.gated()) {
+    if (!recipe.reports_loss()) {
+      fields.refuse("gate.report",
+                    "must not be 0 unless gate.rows is: a score tells the loss, too");
+    }
+    return;
+  }
+  const std::string without = "must be 0 in a run whose gate.rows is 0: nothing is tried on text";
+  if (judge.guard > kZero) fields.refuse("judge.guard", without);
+  if (judge.own_rounds > 0) fields.refuse("judge.own_rounds", without);
+  if (judge.void_rise > kZero && !recipe.reports_loss()) {
+    fields.refuse("judge.void_rise",
+                  "must be 0 where gate.report is 0: nobody says what the loss is");
+  }
+}
+
 // What single limits cannot say.
 void check_together(const Recipe& recipe, Fields& fields) {
   if (fields.failed()) return;
+  check_held_out(recipe, fields);
   const auto context = static_cast<std::int64_t>(recipe.model.context);
   if (recipe.inner.batch * context > kStepTokensMax) {
     fields.refuse("inner.batch",

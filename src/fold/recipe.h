@@ -54,10 +54,10 @@ struct WarmRule {
   bool operator==(const WarmRule&) const = default;
 };
 
-// How contributions are scored.
+// How contributions are scored. Both row counts may be 0: then a run needs no held-out text.
 struct GateRule {
-  std::int64_t report = 0;  // rows of the reported loss
-  std::int64_t rows = 0;    // rows a contribution is scored on
+  std::int64_t report = 0;  // rows of the reported loss; 0: none is reported
+  std::int64_t rows = 0;    // rows a contribution is scored on; 0: none is tried
   Decimal step;             // the fraction of the contribution that is tried
   bool operator==(const GateRule&) const = default;
 };
@@ -117,6 +117,11 @@ struct Recipe {
 
   // Global inner steps of the whole run: the length of the learning-rate schedule.
   [[nodiscard]] std::int64_t total_steps() const { return rounds * inner.steps; }
+  // Whether contributions are tried on held-out text; if not, what is well-formed is accepted.
+  [[nodiscard]] bool gated() const { return gate.rows > 0; }
+  // Whether validators say the loss of each round's base.
+  [[nodiscard]] bool reports_loss() const { return gate.report > 0; }
+  [[nodiscard]] bool needs_held_out_text() const { return gated() || reports_loss(); }
   // Whether the close of `round` carries a checkpoint: every checkpoint_every rounds and the last.
   [[nodiscard]] bool checkpoint_due(std::int64_t round) const;
 };

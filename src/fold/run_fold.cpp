@@ -110,6 +110,13 @@ Objection score_objection(const RunState& run, const KeyId& author, std::int64_t
     return "entries: must be one for each of the " +
            std::to_string(run.round.contributions.size()) + " contributions";
   }
+  if (act.loss_nanos.has_value() != run.recipe.reports_loss()) {
+    return act.loss_nanos ? "loss: this run reports none" : "loss: missing";
+  }
+  const auto tried = [](const ScoreEntry& one) { return one.gain_nanos != 0; };
+  if (!run.recipe.gated() && std::ranges::any_of(act.entries, tried)) {
+    return "gain: nothing is tried in this run";
+  }
   const std::size_t domains = run.guarded().size();
   for (const ScoreEntry& entry : act.entries) {
     if (entry.domain_gains.size() == (entry.verdict == kVerdictOk ? domains : 0)) continue;

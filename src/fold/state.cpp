@@ -95,6 +95,10 @@ bool RunState::may_score(const KeyId& key, std::int64_t now_ms) const {
   return std::ranges::find(drawn, key) != drawn.end();
 }
 
+bool RunState::coordinator_scores(const KeyId& key) const {
+  return key == coordinator && !recipe.needs_held_out_text();
+}
+
 bool RunState::left_out(const KeyId& key) const {
   return !round.cohort.empty() && !std::ranges::binary_search(round.cohort, key);
 }

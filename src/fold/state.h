@@ -147,7 +147,7 @@ struct ClosedContribution {
 struct ClosedScore {
   Place place;
   KeyId validator;
-  std::int64_t loss_nanos = 0;
+  std::optional<std::int64_t> loss_nanos;  // none where none is reported
   MicroCredit credit;
 };
 
@@ -241,6 +241,9 @@ struct RunState {
   // Validators whose scores the open round waits for: the committee, or all, without those who lied
   // (all others, if that leaves nobody of the committee).
   [[nodiscard]] std::vector<KeyId> scorers() const;
+  // Whether the coordinator's program makes the score of this key: it is the coordinator's, and
+  // the scores of this run only say what the blobs are, which whoever sums them up knows.
+  [[nodiscard]] bool coordinator_scores(const KeyId& key) const;
   // Whether the open round waits for this member: joined before it opened, drawn if there was a
   // draw, active, and did not miss the previous round it was expected in. Meaningful in the commit
   // phase.

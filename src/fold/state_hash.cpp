@@ -133,9 +133,9 @@ Json json_of(const ScoreEntry& entry) {
 }
 
 Json json_of(const Score& act) {
-  return HashObject{{"base", json_of(act.base)}, {"entries", list(act.entries)},
-                    {"loss", act.loss_nanos},    {"round", act.round},
-                    {"run", json_of(act.run)},   {"seed", json_of(act.seed)}};
+  return HashObject{{"base", json_of(act.base)},       {"entries", list(act.entries)},
+                    {"loss", json_of(act.loss_nanos)}, {"round", act.round},
+                    {"run", json_of(act.run)},         {"seed", json_of(act.seed)}};
 }
 
 Json json_of(const Member& member) {
@@ -221,7 +221,7 @@ Json json_of(const ClosedContribution& one) {
 
 Json json_of(const ClosedScore& one) {
   return HashObject{{"credit", json_of(one.credit)},
-                    {"loss", one.loss_nanos},
+                    {"loss", json_of(one.loss_nanos)},
                     {"place", json_of(one.place)},
                     {"validator", json_of(one.validator)}};
 }

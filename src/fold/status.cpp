@@ -70,7 +70,7 @@ Json open_round_json(const RunState& run) {
   for (const Scored& scored : run.round.scores) {
     scores.push_back(JsonObject{{"id", scored.place.id.hex()},
                                 {"index", scored.place.index},
-                                {"loss_nanos", scored.act.loss_nanos},
+                                {"loss_nanos", optional_number(scored.act.loss_nanos)},
                                 {"validator", scored.validator.hex()}});
   }
   return JsonObject{{"contributions", std::move(contributions)},

@@ -76,9 +76,9 @@ std::optional<Error> domains_wrong(const DataManifest& manifest) {
 }
 
 Status validate(const DataManifest& manifest) {
+  if (manifest.train.empty()) return bad("train needs at least one file");
   std::set<Digest> seen;
   for (const std::vector<Shard>* list : {&manifest.train, &manifest.heldout}) {
-    if (list->empty()) return bad("train and heldout need at least one file each");
     if (list->size() > kDataShardsMax) return bad("more than 4096 files in one list");
     for (const Shard& shard : *list) {
       if (shard.size == 0 || shard.size > kDataShardBytesMax) return bad("a size out of range");

@@ -39,7 +39,7 @@ struct HeldOutDomain {
 
 struct DataManifest {
   std::vector<Shard> train;    // in the order that assignment uses; at least one
-  std::vector<Shard> heldout;  // score rows come from their concatenation; at least one
+  std::vector<Shard> heldout;  // score rows come from their concatenation; may be none
   bool operator==(const DataManifest&) const = default;
 
   [[nodiscard]] std::uint64_t train_bytes() const;
@@ -49,10 +49,10 @@ struct DataManifest {
 };
 
 // Canonical JSON {"heldout":[{"digest","size"}…],"train":[…],"v":1}, where a file may have a
-// "domain", too; anything else is refused, and so are empty lists, lists beyond the limit, sizes of
-// zero, and a digest that occurs twice (a held-out file must not be trained on). Held-out files of
-// one domain follow each other, in ascending order of the domains' names, and a training shard's
-// domain is one of theirs.
+// "domain", too; anything else is refused, and so are no training files, lists beyond the limit,
+// sizes of zero, and a digest that occurs twice (a held-out file must not be trained on). Held-out
+// files of one domain follow each other, in ascending order of the domains' names, and a training
+// shard's domain is one of theirs.
 [[nodiscard]] Result<DataManifest> parse_data_manifest(View bytes);
 // The manifest must keep the rules above (a bug otherwise).
 [[nodiscard]] Bytes write_data_manifest(const DataManifest& manifest);

@@ -12,6 +12,7 @@
 #include "fold/acts.h"
 #include "fold/judge.h"
 #include "fold/void_fold.h"
+#include "node/candidates.h"
 #include "node/coordinator_samples.h"
 #include "node/replay.h"
 #include "node/round_close.h"
@@ -37,6 +38,7 @@ class Coordinator {
  private:
   Result<bool> act(const role::coordinator::Wait& action);
   Result<bool> act(const role::coordinator::Identify& action);
+  Result<bool> act(const role::coordinator::Score& action);
   Result<bool> act(const role::coordinator::Close& action);
   Result<bool> act(const role::coordinator::GoBack& action);
   Result<bool> act(const role::coordinator::AskTick& action);
@@ -45,6 +47,7 @@ class Coordinator {
 
   Status resume();
   Result<bool> after(const Status& status);
+  Status score(const role::coordinator::Score& action);
   Status close(const role::coordinator::Close& action);
   Status checkpoint(const role::coordinator::GoBack& action, fold::Void& act);
   Result<exact::RunNumbers> numbers(const role::coordinator::Close& action);
@@ -74,8 +77,8 @@ Result<bool> Coordinator::after(const Status& status) {
   return session_.wait_out(status.error());
 }
 
-// A close that was on its way: sent if its round is still to be closed. Computing it again would
-// give the same bytes but for the sequence number.
+// A score or a close that was on its way: sent if its round is still to be closed. Computing it
+// again would give the same bytes but for the sequence number.
 Status Coordinator::resume() {
   const std::size_t closed = session_.run().history.size();
   uploaded_ = closed - std::min(closed, kUpdatesLookedAt);
@@ -85,11 +88,13 @@ Status Coordinator::resume() {
   const fold::RunState& run = session_.run();
   const Payload& payload = **pending;
   const bool ends = payload.kind == "close" || payload.kind == "void";
-  const bool wanted = ends && payload.run == run.id && run.phase == fold::Phase::closing &&
-                      payload.round == run.round.number;
+  const fold::Phase phase = payload.kind == "score" ? fold::Phase::score : fold::Phase::closing;
+  const bool wanted = (ends || payload.kind == "score") && payload.run == run.id &&
+                      run.phase == phase && payload.round == run.round.number;
   if (!wanted) return session_.publisher().drop();
   const auto posted = session_.publisher().finish();
   if (!posted) return posted.error();
+  if (!ends) return ok();
   ++session_.stats.rounds;
   ++rounds_here_;
   return ok();
@@ -153,6 +158,25 @@ Result<bool> Coordinator::act(const role::coordinator::Done&) {
 Result<bool> Coordinator::act(const role::coordinator::Stranger&) {
   return fail(ErrorCode::refused,
               "the run's coordinator is " + session_.run().coordinator.hex() + ", not this key");
+}
+
+Result<bool> Coordinator::act(const role::coordinator::Score& action) {
+  const auto waited = after(score(action));
+  if (!waited || !*waited) return waited;
+  return session_.follow(0);
+}
+
+// What the blobs of the round are, where nobody else needs to be asked (spec/run.md §9).
+Status Coordinator::score(const role::coordinator::Score& action) {
+  std::vector<Candidate> candidates = candidates_of(action);
+  const auto gathered = gather(session_, action, candidates);
+  if (!gathered) return gathered.error();
+  if (!*gathered) return ok();
+  if (Status examined = examine(session_, action, candidates); !examined) return examined;
+  const auto posted = session_.publisher().post(
+      fold::write(score_record(session_.run().id, action, candidates, std::nullopt)));
+  facts_.scored_round = action.round;
+  return posted ? ok() : Status(posted.error());
 }
 
 Result<bool> Coordinator::act(const role::coordinator::Close& action) {

@@ -103,7 +103,10 @@ class Opening {
     act.name = options_.name;
     act.coordinator = options_.coordinator.value_or(key_.id());
     act.validators = options_.validators;
-    if (act.validators.empty()) act.validators.push_back(key_.id());
+    if (act.validators.empty()) {
+      // Where no text is needed, the coordinator's program can say what the blobs are.
+      act.validators.push_back(options_.recipe.needs_held_out_text() ? key_.id() : act.coordinator);
+    }
     act.recipe = options_.recipe;
     act.data = manifest_ref_;
     for (const auto& [name, paths] : options_.domains) act.domains.push_back(name);
@@ -123,6 +126,11 @@ class Opening {
 
   Status prepare_data() {
     report("text", 0, 1);
+    if (!options_.domains.empty() && !options_.recipe.needs_held_out_text()) {
+      return invalid(
+          "domains are parts of the held-out text, and this recipe has none "
+          "(gate.rows and gate.report are 0)");
+    }
     if (!options_.text.paths.empty() || options_.domains.empty()) {
       if (Status kept = keep_text("", options_.text.paths); !kept) return kept;
     }
@@ -146,6 +154,7 @@ class Opening {
     TextOptions text = options_.text;
     text.paths = paths;
     text.stop = options_.stop;
+    if (!options_.recipe.needs_held_out_text()) text.held_out_percent = 0;
     text.shards =
         std::max<unsigned>(1, text.shards / static_cast<unsigned>(std::max<std::size_t>(
                                                 1, options_.domains.size() + (rest ? 1 : 0))));
@@ -158,6 +167,7 @@ class Opening {
     for (const Bytes& shard : shards->train) {
       if (Status kept = keep_shard(shard, domain, manifest_.train); !kept) return kept;
     }
+    if (shards->held_out.empty()) return ok();
     return keep_shard(shards->held_out, domain, manifest_.heldout);
   }
 

@@ -30,7 +30,8 @@ struct RunOpenOptions {
   // Text of guarded domains by name (format::is_domain_name): a part of each is held out by itself.
   std::map<std::string, std::vector<std::string>> domains;
   std::optional<KeyId> coordinator;  // none: the maintainer
-  std::vector<KeyId> validators;     // none: the maintainer
+  // None: the maintainer; in a run without held-out text the coordinator.
+  std::vector<KeyId> validators;
   std::string dir;                   // state; locked while this runs
   std::vector<std::string> trainer;  // command of an exact trainer
   unsigned threads = 1;

@@ -43,6 +43,8 @@ class Reader {
   }
 
  private:
+  [[nodiscard]] bool wants_held_out() const { return options_.held_out_percent > 0; }
+
   [[nodiscard]] std::string listed() const {
     std::string names;
     for (const std::string& path : options_.paths) names += (names.empty() ? "" : ", ") + path;
@@ -137,8 +139,9 @@ class Reader {
                                                      std::max(1u, options_.shards));
     std::vector<Bytes> train(wanted);
     for (const auto& [digest, bytes] : pieces_) {
-      bool held_out = get_u64be(digest.bytes.data()) % 100 < kHeldOutPercent ||
-                      (shards_.held_out.size() <= context && pieces_.size() <= 16);
+      bool held_out =
+          get_u64be(digest.bytes.data()) % 100 < options_.held_out_percent ||
+          (wants_held_out() && shards_.held_out.size() <= context && pieces_.size() <= 16);
       Bytes& to = held_out ? shards_.held_out : train[get_u64be(digest.bytes.data() + 8) % wanted];
       to.insert(to.end(), bytes.begin(), bytes.end());
     }
@@ -153,11 +156,12 @@ class Reader {
       Bytes& last = shards_.train.back();
       last.insert(last.end(), carry.begin(), carry.end());
     }
-    if (shards_.train.empty() || shards_.held_out.size() <= context) {
+    if (shards_.train.empty() || (wants_held_out() && shards_.held_out.size() <= context)) {
       return invalid("too little text: " + std::to_string(shards_.bytes) + " bytes in " + listed() +
-                     ", of which a part is held out for scoring; rows are " +
-                     std::to_string(context + 1) + " bytes long, so give at least " +
-                     std::to_string(64 * (context + 1)) + " bytes");
+                     (wants_held_out() ? ", of which a part is held out for scoring" : "") +
+                     "; rows are " + std::to_string(context + 1) +
+                     " bytes long, so give at least " + std::to_string(64 * (context + 1)) +
+                     " bytes");
     }
     return std::move(shards_);
   }

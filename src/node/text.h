@@ -19,15 +19,16 @@ inline constexpr unsigned kHeldOutPercent = 6;
 struct TextOptions {
   std::vector<std::string> paths;  // files and folders; folders are walked, hidden names skipped
   unsigned shards = 64;
-  std::uint64_t bytes_max = 256ull << 20;  // more text is left out, with a note
-  std::function<bool()> stop;              // may be empty; true: end with `cancelled`
+  std::uint64_t bytes_max = 256ull << 20;       // more text is left out, with a note
+  unsigned held_out_percent = kHeldOutPercent;  // of the pieces; 0: nothing is held out
+  std::function<bool()> stop;                   // may be empty; true: end with `cancelled`
 };
 
 // Text cut into pieces, each piece once, each in the shard that the hash of its bytes says: the
 // same text gives the same shards wherever it lies and in whatever order the files are found.
 struct TextShards {
   std::vector<Bytes> train;  // none is empty
-  Bytes held_out;
+  Bytes held_out;            // empty if nothing is to be held out
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;            // kept
   std::uint64_t duplicate_bytes = 0;  // pieces met before

@@ -14,11 +14,10 @@
 #include "fold/acts.h"
 #include "fold/assignment.h"
 #include "node/auditor.h"
+#include "node/candidates.h"
 #include "node/memory.h"
 #include "node/own_rows.h"
-#include "node/round_close.h"
 #include "node/round_math.h"
-#include "node/run_manifest.h"
 #include "node/session.h"
 #include "role/validator.h"
 
@@ -28,19 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 using role::validator::Action;
 
-constexpr std::int64_t kRevealPollMs = 200;
 constexpr int kTrainerFailuresMax = 3;
 constexpr int kLateLooksMax = 15;  // after the run's end, for states that are being uploaded
-
-// One contribution on its way to a verdict.
-struct Candidate {
-  role::validator::ToScore asked;
-  std::optional<Bytes> blob;
-  Finding found;  // borrows blob
-  Gains gains;
-  std::optional<std::int64_t> own_nanos;
-  [[nodiscard]] bool evaluated() const { return found.verdict == fold::kVerdictOk; }
-};
 
 // What the losses of one round are measured on.
 struct Rows {
@@ -77,18 +65,18 @@ class Validator {
   Result<Auditor::Did> audit();
   Status score(const role::validator::Score& action);
   Result<Rows> rows(const role::validator::Score& action);
-  Result<bool> gather(const role::validator::Score& action, std::vector<Candidate>& candidates);
-  Result<bool> fetch(Candidate& candidate);
-  Status examine(const role::validator::Score& action, std::vector<Candidate>& candidates);
+  Status evaluate(const role::validator::Score& action, std::vector<Candidate>& candidates,
+                  std::optional<std::int64_t>& loss_nanos);
   Status measure(const role::validator::Score& action, const Rows& rows,
-                 std::vector<Candidate>& candidates, std::int64_t& report_nanos);
+                 std::vector<Candidate>& candidates, std::optional<std::int64_t>& loss_nanos);
+  Status measure_all(const role::validator::Score& action, const Rows& rows, Base& base,
+                     std::vector<Candidate>& candidates);
   Status measure_one(const Rows& rows, const Base& base, const std::optional<OwnTest>& own,
                      float factor, Candidate& candidate);
   Result<std::optional<OwnTest>> own_test(const role::validator::Score& action, const Base& base,
                                           const Candidate& candidate);
   Status publish(const role::validator::Score& action, const std::vector<Candidate>& candidates,
-                 std::int64_t report_nanos);
-  [[nodiscard]] bool still_wanted(const role::validator::Score& action) const;
+                 const std::optional<std::int64_t>& loss_nanos);
   void trim();
 
   Session& session_;
@@ -100,12 +88,6 @@ class Validator {
   int trainer_failures_ = 0;
   int late_looks_ = 0;
 };
-
-bool Validator::still_wanted(const role::validator::Score& action) const {
-  const fold::RunState& run = session_.run();
-  return run.phase == fold::Phase::score && run.round.number == action.round &&
-         !run.score_of(session_.me());
-}
 
 // Deltas of closed rounds have been scored.
 void Validator::trim() {
@@ -242,73 +224,6 @@ Result<Rows> Validator::rows(const role::validator::Score& action) {
               total};
 }
 
-// True when there is nothing more to wait for with this candidate.
-Result<bool> Validator::fetch(Candidate& candidate) {
-  if (candidate.asked.delta.size > delta_bytes_max(session_.layout().parameters())) {
-    return true;  // nobody downloads it; examine() says why
-  }
-  auto blob = session_.blobs().fetch_bytes(candidate.asked.delta);
-  if (blob) {
-    candidate.blob = std::move(*blob);
-    return true;
-  }
-  switch (blob.error().code) {
-    case ErrorCode::not_found:
-    case ErrorCode::corrupt:      // the hub's copy is spoilt: as good as none
-    case ErrorCode::unavailable:  // an outage; log time stands still meanwhile
-      return false;
-    default:
-      return blob.error();
-  }
-}
-
-// Waits for the blobs until the reveal deadline in log time. False: the round went on without us,
-// or the person has asked to stop.
-Result<bool> Validator::gather(const role::validator::Score& action,
-                               std::vector<Candidate>& candidates) {
-  std::vector<bool> done(candidates.size(), false);
-  for (;;) {
-    const bool last_look = session_.state().now_ms() >= action.reveal_deadline_ms;
-    bool all = true;
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-      if (done[i]) continue;
-      const auto got = fetch(candidates[i]);
-      if (!got) return got.error();
-      done[i] = *got;
-      all = all && *got;
-    }
-    if (all || last_look) return true;
-    session_.tell_state("waiting for contributions to be revealed");
-    const bool late = session_.log_time_ms() >= action.reveal_deadline_ms;
-    const auto went_on = late ? session_.tick() : session_.follow(kRevealPollMs);
-    if (!went_on) return went_on.error();
-    if (!*went_on || !still_wanted(action)) return false;
-    // The long poll may have come back at once: breathe before the hub is asked again.
-    if (!session_.clock().wait_ms(kRevealPollMs / 2)) return false;
-  }
-}
-
-Status Validator::examine(const role::validator::Score& action,
-                          std::vector<Candidate>& candidates) {
-  const auto manifest = session_.manifest();
-  if (!manifest) return manifest.error();
-  std::vector<Revealed> revealed;
-  for (const Candidate& candidate : candidates) {
-    const role::validator::ToScore& asked = candidate.asked;
-    revealed.push_back({asked.delta, asked.author, std::nullopt,
-                        is_foreign_domain(session_.run(), *manifest, asked.author, asked.domain)});
-    if (candidate.blob) revealed.back().bytes = View(*candidate.blob);
-  }
-  const RoundContext context{session_.run().recipe, session_.layout().parameters(), action.base,
-                             action.seed};
-  auto findings = node::examine(context, revealed);
-  if (!findings) return findings.error();
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    candidates[i].found = std::move((*findings)[i]);
-  }
-  return ok();
-}
-
 // None: there is no such test of this contribution, or its author's shards cannot be had.
 Result<std::optional<OwnTest>> Validator::own_test(const role::validator::Score& action,
                                                    const Base& base, const Candidate& candidate) {
@@ -366,18 +281,26 @@ Status Validator::measure_one(const Rows& rows, const Base& base, const std::opt
 }
 
 Status Validator::measure(const role::validator::Score& action, const Rows& rows,
-                          std::vector<Candidate>& candidates, std::int64_t& report_nanos) {
+                          std::vector<Candidate>& candidates,
+                          std::optional<std::int64_t>& loss_nanos) {
   Base base{session_.model().path(action.base), {}, {}};
   auto weights = session_.model().load(session_.layout(), action.base);
   if (!weights) return weights.error();
   base.weights = std::move(*weights);
-  const auto report = trainer_->evaluate(base.file, rows.files, rows.report);
-  if (!report) return report.error();
-  report_nanos = mean_nanos(*report);
-  session_.stats.loss_nanos = report_nanos;
+  if (session_.run().recipe.reports_loss()) {
+    const auto report = trainer_->evaluate(base.file, rows.files, rows.report);
+    if (!report) return report.error();
+    loss_nanos = mean_nanos(*report);
+    session_.stats.loss_nanos = *loss_nanos;
+  }
+  return session_.run().recipe.gated() ? measure_all(action, rows, base, candidates) : ok();
+}
+
+Status Validator::measure_all(const role::validator::Score& action, const Rows& rows, Base& base,
+                              std::vector<Candidate>& candidates) {
   std::vector<exact::SquaredNorm> norms;
   for (const Candidate& candidate : candidates) {
-    if (candidate.evaluated()) norms.push_back(candidate.found.delta->squared_norm());
+    if (candidate.well_formed()) norms.push_back(candidate.found.delta->squared_norm());
   }
   if (norms.empty()) return ok();
   const exact::SquaredNorm median = exact::median(norms);
@@ -386,7 +309,7 @@ Status Validator::measure(const role::validator::Score& action, const Rows& rows
   base.without = std::move(*without);
   std::int64_t done = 0;
   for (Candidate& candidate : candidates) {
-    if (!candidate.evaluated()) continue;
+    if (!candidate.well_formed()) continue;
     const float factor =
         gate_factor(session_.run().recipe.gate.step, candidate.found.delta->squared_norm(), median);
     const auto own = own_test(action, base, candidate);
@@ -401,27 +324,10 @@ Status Validator::measure(const role::validator::Score& action, const Rows& rows
 }
 
 Status Validator::publish(const role::validator::Score& action,
-                          const std::vector<Candidate>& candidates, std::int64_t report_nanos) {
-  fold::Score act;
-  act.run = session_.run().id;
-  act.round = action.round;
-  act.base = action.base;
-  act.seed = action.seed;
-  act.loss_nanos = report_nanos;
-  for (const Candidate& candidate : candidates) {
-    fold::ScoreEntry entry;
-    entry.gain_nanos = candidate.gains.all_nanos;
-    entry.domain_gains = candidate.gains.domains_nanos;
-    entry.own_nanos = candidate.own_nanos;
-    entry.verdict = candidate.found.verdict;
-    entry.group = candidate.found.group;
-    if (candidate.found.delta) {
-      entry.squared_norm = candidate.found.delta->squared_norm().digits();
-      entry.norm_exponent = candidate.found.delta->squared_norm().exponent;
-    }
-    act.entries.push_back(std::move(entry));
-  }
-  const auto posted = session_.publisher().post(fold::write(act));
+                          const std::vector<Candidate>& candidates,
+                          const std::optional<std::int64_t>& loss_nanos) {
+  const auto posted = session_.publisher().post(
+      fold::write(score_record(session_.run().id, action, candidates, loss_nanos)));
   facts_.attempted_round = action.round;
   if (!posted) return posted.error();
   ++session_.stats.rounds;
@@ -431,32 +337,32 @@ Status Validator::publish(const role::validator::Score& action,
   return ok();
 }
 
+// What held-out text says of them, if there is any.
+Status Validator::evaluate(const role::validator::Score& action, std::vector<Candidate>& candidates,
+                           std::optional<std::int64_t>& loss_nanos) {
+  if (!session_.run().recipe.needs_held_out_text()) return ok();
+  const auto where = rows(action);
+  if (!where) return where.error();
+  return measure(action, *where, candidates, loss_nanos);
+}
+
 Status Validator::score(const role::validator::Score& action) {
   session_.count_once(session_.stats.rounds == 0);
   const auto base = session_.model().catch_up(session_.run());
   if (!base) return base.error();
-  const auto where = rows(action);
-  if (!where) return where.error();
   session_.count_once(false);
-  std::vector<Candidate> candidates;
-  for (const auto& asked : action.contributions) {
-    Candidate candidate;
-    candidate.asked = asked;
-    candidates.push_back(std::move(candidate));
-  }
-  const auto gathered = gather(action, candidates);
+  std::vector<Candidate> candidates = candidates_of(action);
+  const auto gathered = gather(session_, action, candidates);
   if (!gathered) return gathered.error();
   if (!*gathered) return ok();
   session_.tell_state("scoring");
-  if (Status examined = examine(action, candidates); !examined) return examined;
-  std::int64_t report_nanos = 0;
-  if (Status measured = measure(action, *where, candidates, report_nanos); !measured) {
-    return measured;
-  }
+  if (Status examined = examine(session_, action, candidates); !examined) return examined;
+  std::optional<std::int64_t> loss_nanos;
+  if (Status measured = evaluate(action, candidates, loss_nanos); !measured) return measured;
   const auto followed = session_.follow(0);
   if (!followed) return followed.error();
-  if (!*followed || !still_wanted(action)) return ok();
-  return publish(action, candidates, report_nanos);
+  if (!*followed || !still_wanted(session_, action)) return ok();
+  return publish(action, candidates, loss_nanos);
 }
 
 }  // namespace

@@ -56,6 +56,10 @@ Action decide_coordinator(const fold::LogState& log, const fold::RunState& run, 
     }
     return close(run);
   }
+  const bool score_is_due = run.phase == fold::Phase::score && run.coordinator_scores(me) &&
+                            run.may_score(me, log.now_ms()) && !run.score_of(me) &&
+                            facts.scored_round != run.round.number;
+  if (score_is_due) return score_of_open_round(run);
   if (tick_is_wanted(log, run, facts.clock)) return AskTick{};
   return Wait{std::string("in phase ") + fold::name(run.phase)};
 }

@@ -9,6 +9,7 @@
 
 #include "fold/state.h"
 #include "role/tick.h"
+#include "role/validator.h"
 
 namespace harambee::role {
 
@@ -16,6 +17,7 @@ struct CoordinatorFacts {
   TickFacts clock = {};
   bool identify_sent = false;
   std::optional<std::int64_t> attempted_round = {};  // the newest round a close was sent for
+  std::optional<std::int64_t> scored_round = {};     // the newest one a score was sent for
 };
 
 namespace coordinator {
@@ -47,6 +49,9 @@ struct Close {
   std::optional<Previous> previous;
   bool checkpoint_due = false;  // the close must carry the new weights
 };
+// In a run without held-out text whose coordinator is listed as a validator: say what the blobs
+// are. Needs no trainer.
+using Score = validator::Score;
 // The loss rose too far: send a void record, and nothing is aggregated.
 struct GoBack {
   std::int64_t round = 0;
@@ -59,7 +64,7 @@ struct AskTick {};  // POST /tick: one would end the current phase
 struct Done {};
 struct Stranger {};  // another key coordinates this run
 
-using Action = std::variant<Wait, Identify, Close, GoBack, AskTick, Done, Stranger>;
+using Action = std::variant<Wait, Identify, Score, Close, GoBack, AskTick, Done, Stranger>;
 
 }  // namespace coordinator
 

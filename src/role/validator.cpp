@@ -2,11 +2,9 @@
 
 namespace harambee::role {
 
-namespace {
-
 using namespace validator;
 
-Action score(const fold::RunState& run) {
+Score score_of_open_round(const fold::RunState& run) {
   Score action;
   action.round = run.round.number;
   action.base = run.weights;
@@ -20,8 +18,6 @@ Action score(const fold::RunState& run) {
   return action;
 }
 
-}  // namespace
-
 Action decide_validator(const fold::LogState& log, const fold::RunState& run, const KeyId& me,
                         const ValidatorFacts& facts) {
   if (!run.is_validator(me)) return Stranger{};
@@ -31,9 +27,9 @@ Action decide_validator(const fold::LogState& log, const fold::RunState& run, co
     return Identify{};
   }
   const bool mine_is_due = run.phase == fold::Phase::score && !run.score_of(me) &&
-                           run.may_score(me, log.now_ms()) &&
+                           run.may_score(me, log.now_ms()) && !run.coordinator_scores(me) &&
                            facts.attempted_round != run.round.number;
-  if (mine_is_due) return score(run);
+  if (mine_is_due) return score_of_open_round(run);
   if (tick_is_wanted(log, run, facts.clock)) return AskTick{};
   if (run.phase == fold::Phase::score && !run.may_score(me, log.now_ms())) {
     return Wait{"other validators were drawn to score this round"};

@@ -47,6 +47,9 @@ using Action = std::variant<Wait, Identify, Score, AskTick, Done, Stranger>;
 
 }  // namespace validator
 
+// The score that a run in its score phase waits for from each of its scorers.
+[[nodiscard]] validator::Score score_of_open_round(const fold::RunState& run);
+
 [[nodiscard]] validator::Action decide_validator(const fold::LogState& log,
                                                  const fold::RunState& run, const KeyId& me,
                                                  const ValidatorFacts& facts);

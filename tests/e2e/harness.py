@@ -218,7 +218,8 @@ def small_recipe(path, rounds, steps=6):
 
 
 class Swarm:
-    """A hub, a coordinator, validators and volunteers from the ordinary verbs."""
+    """A hub, a coordinator, validators and volunteers from the ordinary verbs. No validators: only in
+    a run without held-out text."""
 
     def __init__(self, work, recipe, text, validators=1):
         self.work = work
@@ -232,7 +233,7 @@ class Swarm:
         self.url = f"http://127.0.0.1:{port}"
         self.hub = hub
         text = text if isinstance(text, list) else [text]
-        names = ["validator", *(f"validator-{i}" for i in range(2, validators + 1))]
+        names = ["validator", *(f"validator-{i}" for i in range(2, validators + 1))][:validators]
         keys = {role: self.key(role) for role in ("maintainer", "coordinator", *names)}
         listed = [argument for name in names for argument in ("--validator", keys[name])]
         self.opened = run_json(
@@ -242,7 +243,7 @@ class Swarm:
         self.run_url = f"{self.url}/runs/test"
         self.coordinator = self.role("coordinate", "coordinator")
         self.validators = [self.role("validate", name) for name in names]
-        self.validator = self.validators[0]
+        self.validator = self.validators[0] if names else None
 
     def process(self, name, *arguments):
         return Process(name, arguments, self.logs)

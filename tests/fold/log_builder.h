@@ -89,6 +89,15 @@ inline Recipe small_recipe() {
   return recipe;
 }
 
+// A run that measures nothing on held-out text, and needs none.
+inline Recipe textless_recipe() {
+  Recipe recipe = small_recipe();
+  recipe.gate.rows = recipe.gate.report = 0;
+  recipe.judge.guard = recipe.judge.void_rise = {};
+  recipe.judge.own_rounds = 0;
+  return recipe;
+}
+
 // A run in such a log, with what its people usually say. Nothing here is a rule of its own: the
 // helpers only fill in what a well-behaved peer would say in the present state.
 class Swarm : public LogBuilder {
@@ -163,10 +172,10 @@ class Swarm : public LogBuilder {
     act.round = run().round.number;
     act.base = run().weights;
     act.seed = run().round.score_seed.value_or(Digest{});
-    act.loss_nanos = 2'450'000'000;
+    if (run().recipe.reports_loss()) act.loss_nanos = 2'450'000'000;
     for (const Committed& committed : run().round.contributions) {
       ScoreEntry entry;
-      entry.gain_nanos = 1'000'000;
+      entry.gain_nanos = run().recipe.gated() ? 1'000'000 : 0;
       for (const auto& [who, gain] : gains) {
         if (id(who) == committed.author) entry.gain_nanos = gain;
       }

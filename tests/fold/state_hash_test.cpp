@@ -155,7 +155,7 @@ TEST(StateHash, SeesEveryMember) {
       round([&](RoundState& r) { r.scores[0].validator = d; }),
       round([&](RoundState& r) { r.scores[0].act.seed = d; }),
       round([&](RoundState& r) { r.scores[0].act.base = d; }),
-      round([](RoundState& r) { ++r.scores[0].act.loss_nanos; }),
+      round([](RoundState& r) { ++*r.scores[0].act.loss_nanos; }),
       round([](RoundState& r) { ++r.scores[0].act.entries[0].gain_nanos; }),
       round([](RoundState& r) { r.scores[0].act.entries[0].squared_norm += "1"; }),
       round([](RoundState& r) { ++r.scores[0].act.entries[0].norm_exponent; }),
@@ -278,7 +278,7 @@ TEST(StateHash, SeesEveryMember) {
       audit([](AuditCase& a) { a.reason = "x"; }),
       closed([&](ClosedRound& r) { r.scores[0].place = place; }),
       closed([&](ClosedRound& r) { r.scores[0].validator = d; }),
-      closed([](ClosedRound& r) { ++r.scores[0].loss_nanos; }),
+      closed([](ClosedRound& r) { ++*r.scores[0].loss_nanos; }),
       closed([](ClosedRound& r) { r.scores[0].credit += MicroCredit(1); }),
   };
   std::set<Digest> seen = {state_hash(base)};

@@ -264,7 +264,7 @@ class World {
       entry.gain_nanos = 0;
     }
     if (chance(5) && !act.entries.empty()) act.entries.pop_back();
-    if (act.round % 2 == 1 && chance(80)) act.loss_nanos += 600'000'000;
+    if (act.round % 2 == 1 && chance(80)) *act.loss_nanos += 600'000'000;
     swarm_.give_score("v" + std::to_string(1 + rng_.below(3)), act);
   }
   void go_back(const VoidDue& due) {

@@ -158,6 +158,42 @@ TEST_F(RolesTest, DomainsAreDeclaredAndScored) {
   for (const char* who : {"ada", "ben", "validator", "coordinator"}) expect_no_refusals(run, who);
 }
 
+// No text decides, so nobody but the coordinator needs to look at the blobs.
+fold::Recipe textless_recipe() {
+  fold::Recipe recipe = tiny_recipe();
+  recipe.gate.rows = recipe.gate.report = 0;
+  recipe.judge.guard = recipe.judge.void_rise = {};
+  recipe.judge.own_rounds = 0;
+  recipe.judge.auditors = 0;
+  recipe.judge.aggregate = fold::AggregateRule::neighbours;
+  return recipe;
+}
+
+TEST_F(RolesTest, TrainWithoutHeldOutTextAndWithoutAValidator) {
+  open_run(textless_recipe());
+  actor("coordinator").coordinator();
+  Actor& ada = actor("ada");
+  ada.volunteer();
+  actor("ben").volunteer();
+  actor("mal").volunteer(Misbehave::malformed);
+  actor("wim").volunteer(Misbehave::withhold);
+  for (Actor& each : actors_) each.expect_success();
+  const fold::RunState run = run_state();
+  EXPECT_EQ(run.phase, fold::Phase::finished);
+  ASSERT_EQ(run.history.size(), 3u);
+  expect_weights(ada, run.weights);
+  for (const auto& closed : run.history) {
+    EXPECT_FALSE(closed.loss_nanos.has_value());
+    EXPECT_EQ(closed.scores.size(), 1u);
+    for (const auto& contribution : closed.contributions) {
+      const bool bad =
+          contribution.author == key_of("mal").id() || contribution.author == key_of("wim").id();
+      EXPECT_EQ(contribution.accepted, !bad) << contribution.reason;
+    }
+  }
+  expect_no_refusals(run, "coordinator");
+}
+
 TEST_F(RolesTest, DishonestContributionsAreRejected) {
   open_run();
   start_hosts();
@@ -308,16 +344,19 @@ class KilledHost : public RolesTest, public ::testing::WithParamInterface<KillPo
 
 TEST_P(KilledHost, GoesOn) {
   const bool voids = std::string(GetParam().name).find("Void") != std::string::npos;
-  open_run(voids ? overshooting_recipe() : tiny_recipe());
+  const bool textless = std::string(GetParam().name).find("OwnScore") != std::string::npos;
+  open_run(voids ? overshooting_recipe() : textless ? textless_recipe() : tiny_recipe());
   actor("ada").volunteer();
   actor("ben").volunteer();
   const KillPoint point = GetParam();
   const bool coordinator = std::string(point.name).starts_with("Coordinator");
-  (coordinator ? actor("validator") : actor("coordinator"))
-      .start([this, coordinator, &host = actors_.back()] {
-        return coordinator ? run_validator({host.role()}, host.wire, host.clock, {})
-                           : run_coordinator({host.role()}, host.wire, host.clock, {});
-      });
+  if (!textless) {
+    (coordinator ? actor("validator") : actor("coordinator"))
+        .start([this, coordinator, &host = actors_.back()] {
+          return coordinator ? run_validator({host.role()}, host.wire, host.clock, {})
+                             : run_coordinator({host.role()}, host.wire, host.clock, {});
+        });
+  }
   Actor& first = actor(coordinator ? "coordinator" : "validator");
   int seen = 0;
   bool dead = false;
@@ -367,6 +406,9 @@ INSTANTIATE_TEST_SUITE_P(
         KillPoint{"CoordinatorAfterTheVoid", "POST", "/records", true, 2},
         KillPoint{"CoordinatorBeforeTheVoidLosesItsDirectory", "POST", "/records", false, 2},
         KillPoint{"CoordinatorAfterTheVoidLosesItsDirectory", "POST", "/records", true, 2},
+        KillPoint{"CoordinatorBeforeItsOwnScore", "POST", "/records", false, 1},
+        KillPoint{"CoordinatorAfterItsOwnScore", "POST", "/records", true, 1},
+        KillPoint{"CoordinatorBeforeClosingOnItsOwnScore", "POST", "/records", false, 2},
         KillPoint{"ValidatorBeforeScoring", "POST", "/records", false, 1},
         KillPoint{"ValidatorAfterScoring", "POST", "/records", true, 1}),
     [](const auto& info) { return std::string(info.param.name); });

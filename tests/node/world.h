@@ -284,7 +284,8 @@ struct Desk {
 };
 
 // Opens a run named "tiny" with its data, all of one domain if that has a name, and first weights.
-// The keys are those of "maintainer", "coordinator" and "validator".
+// The keys are those of "maintainer", "coordinator" and "validator"; if the recipe needs no
+// held-out text, there is none, and the coordinator is the validator.
 inline RecordId open_tiny_run(TestHub& hub, const std::string& dir, const fold::Recipe& recipe,
                               const std::string& domain = "") {
   Desk desk(hub, "maintainer", dir);
@@ -298,14 +299,14 @@ inline RecordId open_tiny_run(TestHub& hub, const std::string& dir, const fold::
   for (int i = 0; i < 4; ++i) {
     const std::string text(400 + static_cast<std::size_t>(i), static_cast<char>('a' + i));
     shards.push_back(put(view(text), "text/plain"));
-    auto& list = i < 3 ? manifest.train : manifest.heldout;
+    auto& list = i < 3 || !recipe.needs_held_out_text() ? manifest.train : manifest.heldout;
     list.push_back({shards.back().digest, shards.back().size, domain});
   }
   fold::OpenRun act;
   if (!domain.empty()) act.domains = {domain};
   act.name = "tiny";
   act.coordinator = key_of("coordinator").id();
-  act.validators = {key_of("validator").id()};
+  act.validators = {key_of(recipe.needs_held_out_text() ? "validator" : "coordinator").id()};
   act.recipe = recipe;
   act.data = put(format::write_data_manifest(manifest), format::kDataManifestType);
   Payload draft = fold::write(act);

@@ -310,7 +310,7 @@ TEST_F(Minds, ACoordinatorGoesBackWhenTheLossRose) {
   swarm.contribute({"t1", "t2"});
   swarm.tick_after(1);
   fold::Score score = swarm.score();
-  score.loss_nanos += 600'000'000;
+  *score.loss_nanos += 600'000'000;
   for (const char* who : {"v1", "v2", "v3"}) swarm.give_score(who, score);
   const coordinator::Action action = c();
   ASSERT_TRUE(is<coordinator::GoBack>(action));
@@ -321,6 +321,43 @@ TEST_F(Minds, ACoordinatorGoesBackWhenTheLossRose) {
   EXPECT_TRUE(back.checkpoint_due);
   EXPECT_EQ(back.why, "the loss rose to 3.05, the best was 2.45");
   EXPECT_TRUE(is<coordinator::Wait>(c({.attempted_round = 1})));
+}
+
+// Where no text is needed, the coordinator says itself what the blobs are, if the run lists it.
+TEST(MindsWithoutText, ACoordinatorThatIsListedScores) {
+  Swarm swarm({"coordinator"}, fold::testing::textless_recipe());
+  swarm.join({"t1", "t2"});
+  swarm.start();
+  swarm.contribute({"t1", "t2"});
+  const KeyId me = swarm.id("coordinator");
+  swarm.say("coordinator", write(fold::Identity{swarm.key("coordinator").public_key()}));
+  const auto mind = [&](const CoordinatorFacts& facts) {
+    return decide_coordinator(swarm.state, swarm.run(), me, facts);
+  };
+  EXPECT_TRUE(is<coordinator::AskTick>(mind({})));
+  swarm.tick_after(1);
+  const coordinator::Action action = mind({});
+  ASSERT_TRUE(is<coordinator::Score>(action));
+  EXPECT_EQ(std::get<coordinator::Score>(action).contributions.size(), 2u);
+  EXPECT_TRUE(is<coordinator::Wait>(mind({.scored_round = 0})));
+  // A validator's program with the same key only audits.
+  EXPECT_TRUE(is<validator::Wait>(decide_validator(swarm.state, swarm.run(), me, {})));
+  EXPECT_EQ(swarm.give_score("coordinator", swarm.score()).reason, "");
+  EXPECT_TRUE(is<coordinator::Close>(mind({.scored_round = 0})));
+}
+
+TEST(MindsWithoutText, OtherValidatorsScoreAsEver) {
+  Swarm swarm({"v1"}, fold::testing::textless_recipe());
+  swarm.join({"t1", "t2"});
+  swarm.start();
+  swarm.contribute({"t1", "t2"});
+  swarm.tick_after(1);
+  for (const char* who : {"coordinator", "v1"}) {
+    swarm.say(who, write(fold::Identity{swarm.key(who).public_key()}));
+  }
+  EXPECT_TRUE(is<coordinator::Wait>(
+      decide_coordinator(swarm.state, swarm.run(), swarm.id("coordinator"), {})));
+  EXPECT_TRUE(is<validator::Score>(decide_validator(swarm.state, swarm.run(), swarm.id("v1"), {})));
 }
 
 // ---- all of them together, driven by nothing but their minds
