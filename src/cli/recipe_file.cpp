@@ -14,6 +14,7 @@
 #include "base/decimal.h"
 #include "base/json.h"
 #include "cli/suggest.h"
+#include "fold/audit_cost.h"
 #include "store/file.h"
 
 namespace harambee::cli {
@@ -90,7 +91,8 @@ constexpr std::array kSaid = {
     Said{"judge.guard", "nats that a guarded domain may lose, 0: domains do not count"},
     Said{"judge.own_rounds", "window of the test for work on assigned data, 0: no test"},
     Said{"judge.auditors", "for each audited contribution, 0: no audits"},
-    Said{"judge.audit", "the fraction of contributions that is trained again"},
+    Said{"judge.audit",
+         "the fraction of contributions that is trained again; less by default in short runs"},
     Said{"judge.audit_newcomer", "the same of newcomers'"},
     Said{"judge.void_rise", "nats of loss above the best that take the run back, 0: never"},
     Said{"credit", "what a round distributes, and its split in percent"},
@@ -238,7 +240,9 @@ Result<fold::Recipe> parse_recipe(std::string_view text, const std::string& name
   settle_defaults(table, merged);
   Result<fold::Recipe> recipe = fold::recipe_from_json(Json(std::move(merged)));
   if (!recipe) return wrap(recipe.error(), name);
-  return recipe;
+  // Rates that somebody has chosen stay; others fit the length of the run.
+  if (says(table, {"judge.audit", "judge.audit_newcomer"})) return recipe;
+  return fold::with_affordable_audits(*std::move(recipe));
 }
 
 Result<fold::Recipe> read_recipe_file(const std::string& path) {

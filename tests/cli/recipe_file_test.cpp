@@ -31,6 +31,34 @@ TEST(RecipeFile, EveryFieldMayBeLeftOut) {
   EXPECT_EQ(one->inner.lr, Decimal{1'000'000});
 }
 
+TEST(RecipeFile, ShortRunsAuditLessUnlessTheFileSaysHowOften) {
+  const auto judge = [](const std::string& text) {
+    const Result<fold::Recipe> recipe = parse_recipe(text, "recipe");
+    EXPECT_TRUE(recipe.ok()) << recipe.error().message;
+    return recipe->judge;
+  };
+  EXPECT_EQ(judge("rounds = 34\n").audit, Decimal{36'500'000});
+  EXPECT_EQ(judge("rounds = 34\n").audit_newcomer, Decimal{365'500'000});
+  EXPECT_EQ(judge("rounds = 200\n").audit, Decimal{50'000'000});
+  EXPECT_EQ(judge("rounds = 34\njudge.audit = 0.05\n").audit, Decimal{50'000'000});
+  EXPECT_EQ(judge("rounds = 34\njudge.audit = 0.05\n").audit_newcomer, Decimal{500'000'000});
+  EXPECT_EQ(judge("rounds = 34\njudge.audit_newcomer = 1\n").audit, Decimal{50'000'000});
+}
+
+TEST(RecipeFile, WhatNeedsHeldOutTextIsOffByDefaultWhereThereIsNone) {
+  const Result<fold::Recipe> none = parse_recipe("gate.rows = 0\n", "recipe");
+  ASSERT_TRUE(none.ok()) << none.error().message;
+  EXPECT_FALSE(none->needs_held_out_text());
+  EXPECT_EQ(none->judge.own_rounds, 0);
+  EXPECT_EQ(none->judge.void_rise, Decimal{0});
+  const Result<fold::Recipe> told = parse_recipe("gate.rows = 0\ngate.report = 8\n", "recipe");
+  ASSERT_TRUE(told.ok()) << told.error().message;
+  EXPECT_EQ(told->judge.void_rise, fold::default_recipe().judge.void_rise);
+  const auto both = parse_recipe("gate.rows = 0\njudge.own_rounds = 24\n", "recipe");
+  ASSERT_FALSE(both.ok());
+  EXPECT_THAT(both.error().message, HasSubstr("judge.own_rounds"));
+}
+
 TEST(RecipeFile, NumbersThatTheLogCannotCarryAreRefused) {
   for (const char* bad :
        {"inner.lr = 0.00000000012", "inner.lr = nan", "inner.lr = 1e300", "inner.lr = true",
