@@ -58,6 +58,7 @@ struct AllOptions {
   BaselineOptions baseline;
   AgentOptions agent;
   ReadOptions read;
+  DisputeOptions dispute;
   VerifyVerbOptions verify;
   PullOptions pull;
   GenerateOptions generate;
@@ -319,6 +320,17 @@ void wire_reading(CLI::App& app, AllOptions& all, Chosen& chosen) {
   }
 }
 
+void wire_dispute(CLI::App& app, AllOptions& all, Chosen& chosen) {
+  DisputeOptions& o = all.dispute;
+  CLI::App* verb = app.add_subcommand("dispute", "Have all auditors train a contribution again");
+  verb->add_option("URL", o.url, "http://host:port/runs/NAME")->required();
+  verb->add_option("RECORD", o.record, "The contribution's id, or its first digits")->required();
+  verb->add_option("--key", o.common.key, "A member's key file (default: that of join)");
+  add_dir(verb, o.common);
+  add_json(verb, o.common.json);
+  choose(verb, chosen, o, o.common.json, dispute);
+}
+
 void wire_verify(CLI::App& app, AllOptions& all, Chosen& chosen) {
   VerifyVerbOptions& o = all.verify;
   CLI::App* verb = app.add_subcommand("verify", "Replay a log from its first entry");
@@ -426,6 +438,7 @@ Exit run(int argc, char** argv) {
   wire_simulate(app, all, chosen);
   wire_agents(app, all, chosen);
   wire_reading(app, all, chosen);
+  wire_dispute(app, all, chosen);
   wire_verify(app, all, chosen);
   wire_model(app, all, chosen);
   wire_doctor(app, all, chosen);

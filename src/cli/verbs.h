@@ -107,6 +107,13 @@ struct ReadOptions {
 [[nodiscard]] Exit credits(const ReadOptions& options, Ui& ui);
 [[nodiscard]] Exit explain(const ReadOptions& options, Ui& ui);
 
+struct DisputeOptions {
+  Common common;  // key: a member's; empty: that of `join` in this run
+  std::string url;
+  std::string record;  // first digits of a contribution's id
+};
+[[nodiscard]] Exit dispute(const DisputeOptions& options, Ui& ui);
+
 struct VerifyVerbOptions {
   Common common;
   std::string url;      // or

@@ -133,7 +133,9 @@ Objection audit_objection(const RunState& run, const KeyId& author, const Audit&
   return std::nullopt;
 }
 
-Objection dispute_objection(const RunState& run, const KeyId& author, const Dispute& act) {
+}  // namespace
+
+Objection object_to_dispute(const RunState& run, const KeyId& author, const Dispute& act) {
   const ClosedContribution* one = run.closed_contribution(act.round, act.contribution);
   if (Objection objection = contribution_objection(one)) return objection;
   if (auditors_of(run, one->author).empty()) return "the run has no auditor for it";
@@ -158,8 +160,6 @@ Objection dispute_objection(const RunState& run, const KeyId& author, const Disp
   if (std::ranges::any_of(run.open_audits, theirs)) return "the author's last dispute is open";
   return std::nullopt;
 }
-
-}  // namespace
 
 Objection take(RunState& run, const Context& context, const Audit& act) {
   if (Objection objection = audit_objection(run, context.author, act)) return objection;
@@ -206,7 +206,7 @@ Objection take(RunState& run, const Context& context, const Reveal& act) {
 }
 
 Objection take(RunState& run, const Context& context, const Dispute& act) {
-  if (Objection objection = dispute_objection(run, context.author, act)) return objection;
+  if (Objection objection = object_to_dispute(run, context.author, act)) return objection;
   const ClosedContribution& one = *run.closed_contribution(act.round, act.contribution);
   const std::optional<std::size_t> known = position_of(run, act.contribution);
   const bool open = known && run.audits[*known].phase != AuditPhase::ended;

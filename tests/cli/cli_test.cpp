@@ -71,6 +71,7 @@ TEST_F(CliTest, AUrlThatNamesNoRunIsBadInput) {
     EXPECT_THAT(outcome.err, HasSubstr("/runs/NAME")) << verb;
   }
   EXPECT_EQ(run({"pull", "http://h/runs/x@y", in("model")}).exit, kBadInput);
+  EXPECT_EQ(run({"dispute", "127.0.0.1:8080", "0123abcd"}).exit, kBadInput);
 }
 
 TEST_F(CliTest, AHubThatIsDownIsNotFoundAndSaysWhatToDo) {
@@ -79,6 +80,7 @@ TEST_F(CliTest, AHubThatIsDownIsNotFoundAndSaysWhatToDo) {
        {std::vector<std::string>{"status", kNobody},
         {"verify", kNobody},
         {"credits", kNobody},
+        {"dispute", kNobody, "0123abcd"},
         {"pull", kNobody, in("model")},
         {"run", "open", "--hub", "http://127.0.0.1:1", "--text", in("text")}}) {
     Outcome outcome = run(arguments);

@@ -21,6 +21,29 @@ def standing(status, key):
     return next(member for member in status["members"] if member["key"] == key)
 
 
+def dispute_by_hand(swarm, status, keys, work):
+    """A member calls all auditors on work of the last round, which is not drawn; and only once."""
+    told = run_json("explain", swarm.run_url, "round", ROUNDS - 1, "--dir", work / "reader")["reasons"]
+    for author, other in (("ada", "ben"), ("ben", "ada")):
+        said = f"contribution of {keys[author][:12]}: accepted"
+        ids = [reason["id"] for reason in told if reason["sentence"].startswith(said)]
+        if ids:
+            break
+    check(ids, f"neither was accepted in the last round: {told}")
+    arguments = ("dispute", swarm.run_url, ids[0][:16], "--dir", work / "reader", "--key",
+                 swarm.key_file(other))
+    if standing(status, keys[other])["accepted"] < 3:
+        refused = run(*arguments)
+        check(refused.returncode == 9 and "only established members" in refused.stderr, f"{refused}")
+        return
+    disputed = run_json(*arguments)
+    check(disputed["auditors"] == 2 and disputed["contribution"] == ids[0], f"dispute: {disputed}")
+    again = run(*arguments)
+    check(again.returncode == 9 and "all auditors have been called" in again.stderr, f"again: {again}")
+    told = run("explain", swarm.run_url, ids[0], "--dir", work / "reader").stdout
+    check("disputed it" in told, f"explain: {told}")
+
+
 def test():
     with workdir("audit") as work:
         recipe = small_recipe(work / "recipe.toml", ROUNDS)
@@ -58,6 +81,7 @@ def test():
         told = run("explain", swarm.run_url, keys["eve"], "--dir", work / "reader").stdout
         for words in ("differs", "suspended", "convicted of forgery", "forfeited"):
             check(words in told, f"explain does not say {words!r}: {told}")
+        dispute_by_hand(swarm, status, keys, work)
         swarm.hub.interrupt()
         swarm.hub.wait(20)
         report = run_json("verify", "--data", work / "hub", "--dir", work / "auditor", "--audits",
