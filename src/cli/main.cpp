@@ -231,6 +231,9 @@ void wire_run(CLI::App& app, AllOptions& all, Chosen& chosen) {
                    "Text files and folders; NAME=PATH: of the guarded domain NAME")
       ->required();
   verb->add_option("--recipe", o.recipe, "Recipe file, TOML (default: the default recipe)");
+  verb->add_option("--weights", o.weights,
+                   "Begin with these weights (safetensors, as `pull` writes them) instead of "
+                   "training first ones");
   verb->add_option("--name", o.name, "Name of the run on the log (default: run)");
   verb->add_option("--coordinator", o.coordinator, "Key id (default: your own key)");
   verb->add_option("--validator", o.validators, "Key id; may be repeated (default: your own key)");

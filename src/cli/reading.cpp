@@ -9,6 +9,7 @@
 #include "cli/read_run.h"
 #include "cli/verbs.h"
 #include "fold/explain.h"
+#include "fold/lineage.h"
 #include "fold/status.h"
 
 namespace harambee::cli {
@@ -163,6 +164,10 @@ Exit status(const ReadOptions& options, Ui& ui) {
                       human_count(reading->log().frontier.size())));
   ui.line(fmt::format("phase     {}", phase_text(run, reading->log())));
   if (run.start) ui.line(fmt::format("weights   {}", run.weights.hex()));
+  if (const auto parent = fold::parent_of(reading->log(), run)) {
+    ui.line(fmt::format("fork      of {}, after {} of its rounds",
+                        reading->log().run(parent->run)->name, parent->rounds));
+  }
   print_losses(run, ui);
   print_baselines(run, ui);
   print_voids(run, ui);

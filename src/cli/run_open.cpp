@@ -38,6 +38,10 @@ Result<node::RunOpenOptions> prepare(const RunOpenOptions& options) {
     if (!recipe) return recipe.error();
     open.recipe = *std::move(recipe);
   }
+  if (!options.weights.empty()) {
+    open.weights = options.weights;
+    open.recipe.warm.steps = 0;  // they are what the run begins with
+  }
   std::vector<std::string> paths;
   for (const std::string& text : options.text) {
     const auto domain = domain_text(text);

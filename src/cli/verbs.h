@@ -64,7 +64,8 @@ struct RecipeOptions {
 struct RunOpenOptions {
   Common common;
   std::string hub;
-  std::string recipe;  // empty: the default recipe
+  std::string recipe;   // empty: the default recipe
+  std::string weights;  // to begin with; empty: the recipe's warm start
   std::vector<std::string> text;
   std::string name = "run";
   std::string coordinator;              // key id; empty: the maintainer's own key

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "fold/judge.h"
+#include "fold/lineage.h"
 
 namespace harambee::fold {
 
@@ -29,6 +30,12 @@ Json reason(const Member& member) {
   if (member.excluded) return *member.excluded;
   if (member.suspended) return *member.suspended;
   return member.own.idle ? Json(own_reason(member.own)) : Json(nullptr);
+}
+
+Json parent_json(const LogState& log, const RunState& run) {
+  const std::optional<Parent> parent = parent_of(log, run);
+  if (!parent) return nullptr;
+  return JsonObject{{"name", log.run(parent->run)->name}, {"rounds", parent->rounds}};
 }
 
 Json members_json(const RunState& run) {
@@ -123,6 +130,7 @@ Json status_json(const LogState& log, const RunState& run) {
       {"name", run.name},
       {"open", open ? open_round_json(run) : Json(nullptr)},
       {"origin", log.origin},
+      {"parent", parent_json(log, run)},
       {"phase", name(run.phase)},
       {"refusals_count", run.refusals_count},
       {"round", run.history.size()},

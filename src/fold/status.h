@@ -10,7 +10,8 @@ namespace harambee::fold {
 // number, loss_nanos, accepted, contributions, missed, closed_ms, voided, taken_back (by the next
 // round, a void), weights), coordinator, credits_micros (by key id), deadline_ms (of the phase, or
 // null), distributed_micros, log_ms, log_size, loss_nanos (of the last closed round, or null),
-// maintainer, members, name, open (the open round, or null), origin, phase, refusals_count, round
+// maintainer, members, name, open (the open round, or null), origin, parent (name and rounds
+// of the run that it is a fork of, or null), phase, refusals_count, round
 // (the open one), rounds, run, validators, weights. Integers, strings and nulls only.
 [[nodiscard]] Json status_json(const LogState& log, const RunState& run);
 

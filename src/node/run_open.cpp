@@ -97,6 +97,10 @@ class Opening {
       note("the run is on the log already: going on from there");
       return load_manifest(run->data);
     }
+    if (fold::Start start; !options_.weights.empty()) {
+      // Weights that do not fit are said before anything is on the log.
+      if (Status fit = take_weights(start); !fit) return fit;
+    }
     if (Status done = prepare_data(); !done) return done;
     if (Status done = upload_data(); !done) return done;
     fold::OpenRun act;
@@ -238,7 +242,8 @@ class Opening {
     if (run->start) return upload_checkpoint(run->start->checkpoint);
     fold::Start act;
     act.run = run->id;
-    if (Status done = warm_up(*run, act); !done) return done;
+    const Status first = options_.weights.empty() ? warm_up(*run, act) : take_weights(act);
+    if (!first) return first;
     Result<Posted> posted = publisher_->post(fold::write(act));
     if (!posted) return wrap(posted.error(), "starting the run");
     if (!state()->start) {
@@ -254,6 +259,24 @@ class Opening {
     // Whoever goes on with a run on another machine has no copy; the hub has it then.
     if (!blobs_.has(ref.digest)) return ok();
     if (Status sent = blobs_.upload(ref); !sent) return wrap(sent.error(), "uploading the weights");
+    return ok();
+  }
+
+  // Another run's weights, perhaps: then this one is its fork.
+  Status take_weights(fold::Start& act) {
+    const fs::path work = dir_ / "work";
+    if (Status made = store::make_folders(work.string()); !made) return made;
+    const fs::path file = work / "first.safetensors";
+    std::error_code failed;
+    fs::remove(file, failed);
+    fs::copy_file(options_.weights, file, failed);
+    if (failed) return fail(ErrorCode::not_found, options_.weights + ": " + failed.message());
+    fs::permissions(file, fs::perms::owner_write, fs::perm_options::add, failed);
+    Result<Digest> digest = canonicalize_weights(file, options_.recipe.model);
+    if (!digest) return invalid(options_.weights + ": " + digest.error().message);
+    Result<BlobRef> ref = blobs_.adopt(file, std::string(fold::kWeightsType));
+    if (!ref) return ref.error();
+    act.checkpoint = *std::move(ref);
     return ok();
   }
 

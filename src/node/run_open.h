@@ -32,6 +32,9 @@ struct RunOpenOptions {
   std::optional<KeyId> coordinator;  // none: the maintainer
   // None: the maintainer; in a run without held-out text the coordinator.
   std::vector<KeyId> validators;
+  // The first weights: a safetensors file of the recipe's model, as `harambee pull` writes it. The
+  // recipe must have no warm start then. Empty: they are trained.
+  std::string weights;
   std::string dir;                   // state; locked while this runs
   std::vector<std::string> trainer;  // command of an exact trainer
   unsigned threads = 1;

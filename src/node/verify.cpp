@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/rng.h"
+#include "fold/lineage.h"
 #include "node/link.h"
 #include "node/replay.h"
 #include "node/rescore.h"
@@ -415,6 +416,8 @@ class Verification {
 
   Status retrain_start(Plan& plan) {
     if (!plan.has_manifest) return ok();  // a fault already
+    // A fork: the run that it began from is replayed, and nothing was trained.
+    if (fold::parent_of(log_.state, *plan.run)) return ok();
     auto begun = Steady::now();
     Result<TrainerProcess*> program = trainer(plan);
     if (!program) return program.error();
