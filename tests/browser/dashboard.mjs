@@ -165,6 +165,31 @@ async function baselines(page) {
   step('the maintainer\'s baselines come into the chart, its words and its table');
 }
 
+async function forks(page) {
+  await page.goto(`${hub}/`);
+  await page.locator('.lane').waitFor({ timeout: WAIT_MS });
+  assert.equal(await page.locator('.branch').count(), 0);
+  say('fork-run');
+  await page.locator('.branch').waitFor({ state: 'attached', timeout: WAIT_MS });
+  assert.equal(await page.locator('.lane').count(), 2);
+  const map = await page.locator('.lineage svg').getAttribute('aria-label');
+  assert.match(map, /second: .*, from test after 2 rounds/);
+  // It hangs on the curve of the run that it came from, not beside it.
+  const [above, below, branch] = await Promise.all([
+    page.locator('.lane').first(), page.locator('.lane').nth(1), page.locator('.branch'),
+  ].map((one) => one.boundingBox()));
+  assert.ok(branch.y >= above.y && branch.y < above.y + above.height, 'where the branch begins');
+  assert.ok(branch.y + branch.height > below.y, 'where the branch ends');
+  await axe(page, 'a map with a fork');
+  await page.locator('.lane').nth(1).click();
+  await page.getByText('Began with the weights of').waitFor({ timeout: WAIT_MS });
+  const began = await text(page, '.title');
+  assert.match(began, /Began with the weights of test\s+after 2 rounds/);
+  step('a run that began with another one\'s weights hangs on it in the map');
+  await page.goto(`${hub}/runs/test`);
+  await page.locator('#content h1').waitFor();
+}
+
 async function samples(page) {
   const section = page.locator('section[aria-labelledby=what-it-writes]');
   await section.getByRole('article').nth(1).waitFor({ timeout: WAIT_MS });
@@ -359,6 +384,7 @@ try {
   await samples(page);
   await tryModel(page);
   const record = await explanations(page);
+  await forks(page);
   await verification(page);
   await phone(context);
   await pictures(page);

@@ -104,6 +104,18 @@ def add_baselines(swarm, work):
     check(labels == ["over rounds", "over tokens"], f"{labels}")
 
 
+def fork_a_run(swarm, work):
+    """Another run, which begins with the weights that the first has after two rounds."""
+    run_json("pull", f"{swarm.run_url}@2", work / "second", "--dir", work / "reader")
+    opened = run_json(
+        "run", "open", "--hub", swarm.url, "--recipe", work / "recipe.toml", "--name", "second",
+        "--weights", work / "second" / "model.safetensors", "--text", work / "text",
+        "--dir", work / "second-maintainer", "--key", swarm.key_file("maintainer"))
+    check(opened["loss_first_nanos"] == 0 and opened["tokens"] == 0, f"nothing was trained: {opened}")
+    fork = run_json("status", opened["url"], "--dir", work / "reader")
+    check(fork["parent"] == {"name": "test", "rounds": 2}, f"{fork['parent']}")
+
+
 def grow(url, size):
     while ask(f"{url}/health")["size"] < size:
         ask(f"{url}/tick", "POST")
@@ -141,6 +153,8 @@ def test():
                     train(swarm, wanted.volunteers)
                 elif said.get("event") == "baseline":
                     add_baselines(swarm, work)
+                elif said.get("event") == "fork-run":
+                    fork_a_run(swarm, work)
                 elif said.get("event") == "grow-fork":
                     grow(fork, ask(f"{swarm.url}/health")["size"] + 5)
                     print("grown", file=browser.stdin, flush=True)
