@@ -118,7 +118,9 @@ function BaselineTable(props: { baselines: Baseline[] }) {
 export function LossChart(props: { series: Series; tokens: number; baselines: Baseline[] }) {
   return props.series.loss_nanos.some((nanos) => nanos !== null)
     ? <Plot {...props} />
-    : <p class="quiet">No round has been scored yet; the first point comes with the first.</p>;
+    : <p class="quiet">{props.series.round.length > 0
+        ? 'No loss was measured in the rounds so far; a run without held-out text has none.'
+        : 'No round has been scored yet; the first point comes with the first.'}</p>;
 }
 
 function Plot(props: { series: Series; tokens: number; baselines: Baseline[] }) {
