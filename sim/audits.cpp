@@ -20,12 +20,29 @@ fold::Replica lie() {
 
 }  // namespace
 
+// What a member's shards are of.
+std::string World::domain_of(std::uint64_t ordinal) const {
+  std::vector<format::Shard> shards;
+  const auto each = static_cast<std::uint64_t>(plan_.recipe.shards_per_member);
+  for (const std::uint64_t i : fold::shards_of(ordinal, each, data_.train.size())) {
+    shards.push_back(data_.train[i]);
+  }
+  return fold::domain_of(shards);
+}
+
+// Where the part of the parameters begins that its data speak of.
+std::uint64_t World::lean_of(std::uint64_t ordinal) const {
+  const auto named = std::ranges::find(plan_.domains, domain_of(ordinal));
+  if (named == plan_.domains.end()) return (ordinal * 131) % layout_->parameters();
+  return task_->domain(static_cast<std::size_t>(named - plan_.domains.begin())).from;
+}
+
 std::vector<float> World::train(const Peer& peer, const std::vector<float>& base,
                                 std::uint64_t ordinal, const Digest& seed) const {
   fold::InnerRule inner = plan_.recipe.inner;
   const bool lazy = peer.conduct == Conduct::lazy || peer.conduct == Conduct::lazy_hidden;
   if (lazy) inner.steps = (inner.steps + 1) / 2;
-  return task_->train(base, seed, (ordinal * 131) % base.size(), inner);
+  return task_->train(base, seed, lean_of(ordinal), inner);
 }
 
 void World::keep_state(Desk& desk, Bytes bytes) const {

@@ -108,6 +108,7 @@ void World::check_close(const Hub& hub) {
     if (one.reason.starts_with("gain")) report_.reached(Probe::gain_rejected);
   }
   report_.check(accepted == own.accepted, "I4", where + "not the accepted set of the rules");
+  check_verdicts(closed, own);
   check_votes(closed, own);
   report_.check(closed.base.hex() == own.base && closed.weights.hex() == own.weights &&
                     closed.residual.hex() == own.residual,
@@ -139,6 +140,31 @@ void World::check_close(const Hub& hub) {
   check_queues();
   const std::int64_t every = std::max<std::int64_t>(1, plan_.recipe.rounds / 4);
   if (config_.peers <= 256 || closed.number % every == 0) check_folder(false);
+}
+
+// I4: what counts of each, beside its own domain and rows.
+void World::check_verdicts(const fold::ClosedRound& closed, const Ledger::Closed& own) {
+  const std::string where = "round " + std::to_string(closed.number) + ": ";
+  if (!report_.check(closed.contributions.size() == own.judged.size(), "I4", where + "whose?")) {
+    return;
+  }
+  for (std::size_t i = 0; i < own.judged.size(); ++i) {
+    const fold::ClosedContribution& one = closed.contributions[i];
+    const Ledger::Judged& judged = own.judged[i];
+    const std::uint32_t author = peer_of_.at(one.author);
+    report_.check(one.counted_nanos == judged.counted && one.own_nanos == judged.own &&
+                      one.idle == judged.idle,
+                  "I4", where + "not the gain that the rules count for " + who(author));
+    if (one.reason.starts_with("domain")) report_.reached(Probe::domain_rejected);
+    if (one.accepted && *one.gain_nanos <= 0) report_.reached(Probe::domain_served);
+    if (one.reason.starts_with("malformed: another domain")) {
+      report_.reached(Probe::foreign_domain);
+    }
+    if (!judged.idle) continue;
+    report_.reached(Probe::went_idle);
+    report_.check(plan_.liars > 0 || peers_[author].conduct != Conduct::honest, "I7",
+                  where + "honest " + who(author) + " is called idle");
+  }
 }
 
 // I4: who shares a vote, and how much each may count.
@@ -220,7 +246,7 @@ void World::check_people(const fold::RunState& run) {
     if (!report_.check(
             own != ledger_.members.end() && own->second.excluded == member.excluded.has_value() &&
                 own->second.suspended == member.suspended.has_value() &&
-                own->second.slashed == member.slashed &&
+                own->second.slashed == member.slashed && own->second.idle == member.own.idle &&
                 own->second.streak == member.rejected_streak &&
                 own->second.accepted == member.accepted && own->second.rejected == member.rejected,
             "I4", "the standing of " + key.hex().substr(0, 8) + " is not the rules'")) {

@@ -110,6 +110,9 @@ bool Ledger::feed(View bytes) {
     coordinator = words(at(entry.body, "coordinator"));
     for (const Json& key : *at(entry.body, "validators").array()) validators.push_back(words(key));
     recipe = at(entry.body, "recipe");
+    if (const JsonArray* names = at(entry.body, "domains").array()) {
+      for (const Json& name : *names) domains.push_back(words(name));
+    }
     return true;
   }
   if (words(at(*json, "run")) != run) return true;
@@ -124,6 +127,7 @@ bool Ledger::feed(View bytes) {
   if (entry.kind == "close") close(entry);
   if (entry.kind == "void") go_back(entry);
   if (entry.kind == "audit") audit(entry.author, entry.round, entry.body);
+  if (entry.kind == "dispute") dispute(entry.author, entry.round, entry.body);
   if (entry.kind == "reveal") reveal(entry.author, entry.round, entry.body, entry.blobs);
   return true;
 }
@@ -205,7 +209,10 @@ void Ledger::contribution(const Entry& entry) {
   const auto found = members.find(entry.author);
   if (found == members.end() || phase != Phase::commit || entry.round != round) return;
   Member& member = found->second;
-  if (entry.body.object()->size() != 7 || entry.blobs.array()->size() != 1) return;
+  const std::string domain = words(at(entry.body, "domain"));
+  const std::size_t said = entry.body.find("domain") == nullptr ? 7 : 8;
+  if (entry.body.object()->size() != said || entry.blobs.array()->size() != 1) return;
+  if (said == 8 && !std::count(domains.begin(), domains.end(), domain)) return;
   const Json& blob = (*entry.blobs.array())[0];
   const std::string delta = words(at(blob, "digest"));
   const auto follows = [&entry](const char* chain, const std::string& last) {
@@ -236,8 +243,8 @@ void Ledger::contribution(const Entry& entry) {
   };
   const bool fresh = before("ef").empty() && before("opt").empty();
   member.links = fresh ? 1 : member.links + 1;
-  works.push_back({entry.id, entry.author, delta, weights, entry.index, before("ef"), member.ef,
-                   before("opt"), member.opt, member.links});
+  works.push_back({entry.id, entry.author, delta, weights, domain, entry.index, before("ef"),
+                   member.ef, before("opt"), member.opt, member.links});
 }
 
 void Ledger::score(const Entry& entry) {
@@ -256,28 +263,21 @@ void Ledger::score(const Entry& entry) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     one.votes.push_back({number(at(entries[i], "gain")), words(at(entries[i], "v")),
                          number(at(entries[i], "group"))});
-    if (const Json* gain = entries[i].find("gain")) one.votes.back().gain = *gain->integer();
+    Vote& vote = one.votes.back();
+    if (const Json* gain = entries[i].find("gain")) vote.gain = *gain->integer();
+    if (const Json* own = entries[i].find("own")) vote.own = *own->integer();
+    if (const Json* gains = entries[i].find("domains")) {
+      for (const Json& gain : *gains->array()) vote.domains.push_back(*gain.integer());
+    }
   }
   scores.push_back(std::move(one));
   end_score_if_complete();
 }
 
-std::optional<std::int64_t> Ledger::median_gain(std::size_t work, bool& ok) const {
-  std::vector<std::int64_t> gains;
-  for (const Score& one : scores) {
-    if (one.votes[work].verdict == "ok") gains.push_back(one.votes[work].gain);
-  }
-  ok = gains.size() * 2 > scores.size();
-  if (!ok) return std::nullopt;
-  return lower_median(std::move(gains));
-}
-
 std::vector<std::string> Ledger::accepted_set() const {
   std::vector<std::string> set;
   for (std::size_t i = 0; i < works.size(); ++i) {
-    bool ok = false;
-    const auto gain = median_gain(i, ok);
-    if (ok && *gain > 0) set.push_back(works[i].id);
+    if (judged(i).accepted) set.push_back(works[i].id);
   }
   return set;
 }
@@ -345,7 +345,6 @@ void Ledger::go_back(const Entry& entry) {
   closed.voided = true;
   closed.weights = to;
   closed.residual = kept;
-  closed.mostly_rejected = 2 * (works.size() - accepted_set().size()) > works.size();
   weigh(closed);
   go_on(std::move(closed), entry);
 }
@@ -371,6 +370,12 @@ Ledger::Closed Ledger::ended() const {
     losses.push_back(one.loss);
   }
   closed.loss = lower_median(std::move(losses));
+  std::size_t rejected = 0;
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    closed.judged.push_back(judged(i));
+    rejected += closed.judged[i].accepted || closed.judged[i].idle ? 0 : 1;
+  }
+  closed.mostly_rejected = 2 * rejected > works.size();
   return closed;
 }
 
@@ -428,12 +433,10 @@ void Ledger::pay(Closed& closed) {
 }
 
 void Ledger::stand(Closed& closed) {
-  const std::size_t rejected = closed.works.size() - closed.accepted.size();
-  closed.mostly_rejected = 2 * rejected > closed.works.size();
   for (std::size_t i = 0; i < closed.works.size(); ++i) {
     Member& member = members[closed.works[i].author];
-    bool ok = false;
-    member.gains.push_back(median_gain(i, ok).value_or(-1));
+    if (closed.judged[i].own) remember_own(member, *closed.judged[i].own);
+    member.gains.push_back(closed.judged[i].counted);
     if (member.gains.size() > 16) member.gains.erase(member.gains.begin());
     if (std::count(closed.accepted.begin(), closed.accepted.end(), closed.works[i].id)) {
       ++member.accepted;
@@ -441,7 +444,7 @@ void Ledger::stand(Closed& closed) {
       continue;
     }
     ++member.rejected;
-    if (closed.mostly_rejected) continue;
+    if (closed.mostly_rejected || closed.judged[i].idle) continue;
     ++member.streak;
     const std::int64_t sum =
         std::accumulate(member.gains.begin(), member.gains.end(), std::int64_t{0});

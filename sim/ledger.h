@@ -36,9 +36,11 @@ class Ledger {
     bool suspended = false;
     bool slashed = false;  // convicted
     std::size_t links = 0;
+    std::vector<bool> better;  // on its own rows, in the last rounds that it was measured in
+    bool idle = false;
   };
   struct Work {
-    std::string id, author, delta, base;
+    std::string id, author, delta, base, domain;
     std::uint64_t index = 0;
     std::string ef_before, ef_after, opt_before, opt_after;
     std::size_t links = 0;  // of the chain of states that ends in it
@@ -52,6 +54,7 @@ class Ledger {
     std::int64_t round = 0;
     bool open = false;
     bool reveal = false;    // its states are waited for
+    bool redone = false;    // its author has disputed
     bool revealed = false;  // … and were named
     bool everybody = false;
     std::int64_t since_ms = 0;
@@ -63,6 +66,16 @@ class Ledger {
     std::int64_t gain = 0;
     std::string verdict;
     std::int64_t group = 0;
+    std::vector<std::int64_t> domains = {};
+    std::optional<std::int64_t> own = {};
+  };
+  // What the votes on one work come to.
+  struct Judged {
+    bool ok = false;  // more than half evaluated it
+    bool accepted = false;
+    bool idle = false;
+    std::int64_t counted = -1;
+    std::optional<std::int64_t> own;
   };
   struct Score {
     std::string author;
@@ -74,7 +87,8 @@ class Ledger {
     std::vector<std::string> accepted;
     std::vector<std::string> missed;
     std::string base, weights, residual, update, seed;
-    std::int64_t loss = 0;  // reported
+    std::vector<Judged> judged;  // as the works
+    std::int64_t loss = 0;       // reported
     bool voided = false;
     std::vector<std::string> scorers;
     bool mostly_rejected = false;
@@ -102,6 +116,7 @@ class Ledger {
   std::string run;                           // the first run's id
   std::string coordinator;
   std::vector<std::string> validators;
+  std::vector<std::string> domains;
   Json recipe;
   Phase phase = Phase::waiting;
   std::int64_t round = 0;
@@ -148,6 +163,7 @@ class Ledger {
   void call_everybody(Case& one);
   void audit(const std::string& author, std::int64_t number, const Json& body);
   void reveal(const std::string& author, std::int64_t number, const Json& body, const Json& blobs);
+  void dispute(const std::string& author, std::int64_t number, const Json& body);
   void decide(Case& one, bool late);
   void end_case(Case& one, const std::string& end);
   void stand_suspended(const std::string& author);
@@ -158,7 +174,10 @@ class Ledger {
   [[nodiscard]] std::int64_t rule(const char* name) const;
   [[nodiscard]] std::int64_t judge(const char* name) const;
   [[nodiscard]] std::int64_t judge_nanos(const char* name) const;  // of a decimal
-  [[nodiscard]] std::optional<std::int64_t> median_gain(std::size_t work, bool& ok) const;
+  // ledger_judge.cpp
+  [[nodiscard]] std::size_t guarded() const;
+  [[nodiscard]] Judged judged(std::size_t work) const;
+  void remember_own(Member& member, std::int64_t own) const;
   [[nodiscard]] std::vector<std::string> accepted_set() const;
   void pay(Closed& closed);
   void stand(Closed& closed);

@@ -197,6 +197,19 @@ void Ledger::reveal(const std::string& author, std::int64_t number, const Json& 
   stand_suspended(author);
 }
 
+// Only the accused dispute here: what they did is looked at once more, by everybody.
+void Ledger::dispute(const std::string& author, std::int64_t number, const Json& body) {
+  const Work* work = audited_work(number, words(body.find("c")));
+  Case* one = work ? case_of(work->id) : nullptr;
+  if (!one || work->author != author || one->end != "accused" || one->redone) return;
+  if (acting().empty() || acting() == std::vector<std::string>{author}) return;
+  one = &open_case(number, *work);
+  one->answers.clear();
+  one->redone = true;
+  call_everybody(*one);
+  decide(*one, false);
+}
+
 void Ledger::decide(Case& one, bool late) {
   std::size_t fine = 0, withheld = 0, accusing = 0, same = 0;
   std::string forged;

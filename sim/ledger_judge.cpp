@@ -115,12 +115,82 @@ std::vector<std::uint64_t> Ledger::caps_of(const std::vector<std::size_t>& some,
   return caps;
 }
 
+std::size_t Ledger::guarded() const { return judge_nanos("guard") == 0 ? 0 : domains.size(); }
+
+Ledger::Judged Ledger::judged(std::size_t work) const {
+  std::vector<std::int64_t> gains, own;
+  std::vector<std::vector<std::int64_t>> parts(guarded());
+  for (const Score& one : scores) {
+    const Vote& vote = one.votes[work];
+    if (vote.verdict != "ok") continue;
+    gains.push_back(vote.gain);
+    if (vote.own) own.push_back(*vote.own);
+    for (std::size_t k = 0; k < parts.size(); ++k) parts[k].push_back(vote.domains[k]);
+  }
+  Judged out;
+  out.ok = 2 * gains.size() > scores.size();
+  if (!out.ok) return out;
+  const auto sorted = [](std::vector<std::int64_t>& values) { std::ranges::sort(values); };
+  sorted(gains);
+  sorted(own);
+  if (2 * own.size() > gains.size()) {
+    out.own = (own[(own.size() - 1) / 2] + own[own.size() / 2]) / 2;
+  }
+  const std::int64_t guard = judge_nanos("guard"), gain = gains[(gains.size() - 1) / 2];
+  std::int64_t worst = 0, mine = 0;
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    sorted(parts[k]);
+    const std::int64_t part = parts[k][(parts[k].size() - 1) / 2];
+    worst = std::min(worst, part);
+    if (domains[k] == works[work].domain) mine = part;
+  }
+  // Nobody harms a domain; beyond that all text has to gain, or the author's domain more than all
+  // text loses.
+  const bool harms = worst < -guard;
+  const bool helps = gain > 0;
+  const bool serves = !helps && gain >= -guard && mine + gain > 0;
+  out.counted = harms ? worst : serves ? mine + gain : gain;
+  out.accepted = !harms && (helps || serves);
+  const auto author = members.find(works[work].author);
+  if (out.accepted && judge("own_rounds") > 0 && author->second.idle) {
+    out.accepted = false;
+    out.idle = true;
+  }
+  return out;
+}
+
+// How often of n is too seldom for work on its own rows, and often enough for it: probabilities
+// summed up as they stand in spec/run.md §9.
+void Ledger::remember_own(Member& member, std::int64_t own) const {
+  const auto n = static_cast<std::size_t>(judge("own_rounds"));
+  if (n == 0) return;
+  member.better.push_back(own > 0);
+  if (member.better.size() > n) member.better.erase(member.better.begin());
+  if (member.better.size() < n) return;
+  std::vector<long double> choose(n + 1, 1);
+  for (std::size_t k = 1; k <= n; ++k) {
+    choose[k] = choose[k - 1] * static_cast<long double>(n - k + 1) / static_cast<long double>(k);
+  }
+  const auto times =
+      static_cast<std::size_t>(std::count(member.better.begin(), member.better.end(), true));
+  long double seldom = 0, often = 0;  // P(working ≤ times), P(not working ≥ times)
+  for (std::size_t k = 0; k <= n; ++k) {
+    long double four_fifths = choose[k], half = choose[k];
+    for (std::size_t i = 0; i < n; ++i) {
+      four_fifths *= i < k ? 0.8L : 0.2L;
+      half *= 0.5L;
+    }
+    if (k <= times) seldom += four_fifths;
+    if (k >= times) often += half;
+  }
+  if (seldom <= 1e-5L) member.idle = true;
+  if (often <= 1e-3L || times == n) member.idle = false;
+}
+
 void Ledger::weigh(Closed& closed) const {
   std::vector<std::size_t> accepted, evaluated;
   for (std::size_t i = 0; i < works.size(); ++i) {
-    bool ok = false;
-    static_cast<void>(median_gain(i, ok));
-    if (ok) evaluated.push_back(i);
+    if (closed.judged[i].ok && !closed.judged[i].idle) evaluated.push_back(i);
     if (std::count(closed.accepted.begin(), closed.accepted.end(), works[i].id)) {
       accepted.push_back(i);
     }

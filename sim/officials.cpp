@@ -6,8 +6,10 @@
 #include "fold/acts.h"
 #include "fold/assignment.h"
 #include "fold/void_fold.h"
+#include "node/own_rows.h"
 #include "node/round_close.h"
 #include "node/round_math.h"
+#include "node/run_manifest.h"
 #include "sim/world.h"
 
 namespace harambee::sim {
@@ -206,11 +208,15 @@ void World::on_fetched(const Event& event) {
 }
 
 // The gain of a small step in the direction of each contribution.
-void World::measure(const std::vector<float>& base, const role::validator::Score& action,
-                    const std::map<Digest, Blob>& gathered, fold::Score& act) {
+void World::measure(std::uint32_t index, const std::vector<float>& base,
+                    const role::validator::Score& action, const std::map<Digest, Blob>& gathered,
+                    fold::Score& act) {
+  const fold::RunState& run = *run_of(hub_of(peers_[index]));
   std::vector<node::Revealed> revealed;
   for (const auto& asked : action.contributions) {
     revealed.push_back({asked.delta, asked.author, std::nullopt});
+    revealed.back().foreign_domain =
+        node::is_foreign_domain(run, data_, asked.author, asked.domain);
     const auto blob = gathered.find(asked.delta.digest);
     if (blob != gathered.end()) revealed.back().bytes = *blob->second;
   }
@@ -238,10 +244,39 @@ void World::measure(const std::vector<float>& base, const role::validator::Score
                           tried);
         entry.gain_nanos =
             node::gain_nanos(without, task_->evaluate(tried, action.seed, gate.rows));
+        measure_parts(index, base, tried, action, i, entry);
       }
     }
     act.entries.push_back(std::move(entry));
   }
+}
+
+// On each guarded domain, and on the author's own rows. Not every validator has everybody's shards.
+void World::measure_parts(std::uint32_t index, const std::vector<float>& base,
+                          std::span<const float> tried, const role::validator::Score& action,
+                          std::size_t which, fold::ScoreEntry& entry) {
+  const fold::RunState& run = *run_of(hub_of(peers_[index]));
+  const fold::GateRule& gate = plan_.recipe.gate;
+  const auto within = [](std::int64_t gain) {
+    return std::clamp(gain, -fold::kDomainNanosMax, fold::kDomainNanosMax);
+  };
+  for (std::size_t k = 0; k < run.guarded().size(); ++k) {
+    const Task::Part part = task_->domain(k);
+    const Digest seed = sha256({action.seed.view(), view("a domain"), view(run.guarded()[k])});
+    entry.domain_gains.push_back(
+        within(node::gain_nanos(task_->evaluate(base, seed, gate.rows, part),
+                                task_->evaluate(tried, seed, gate.rows, part))));
+  }
+  const KeyId& author = action.contributions[which].author;
+  const fold::Member* member = run.member(author);
+  const bool no_shards = (index + static_cast<std::uint64_t>(action.round) + which) % 5 == 4;
+  if (plan_.recipe.judge.own_rounds == 0 || !member || no_shards) return;
+  const Digest seed = fold::inner_seed(run.id, static_cast<std::uint64_t>(action.round), author);
+  const Digest draw = sha256({action.seed.view(), author.view(), peers_[index].id.view()});
+  const auto losses = [&](std::span<const float> weights) {
+    return task_->evaluate_own(weights, seed, lean_of(member->ordinal), plan_.recipe.inner, draw);
+  };
+  entry.own_nanos = node::own_nanos(losses(base), losses(tried));
 }
 
 // Too low a loss makes the true one look like a rise, too high a one would hide it.
@@ -258,7 +293,12 @@ void World::tell_lies(const role::validator::Score& action, fold::Score& act) {
     entry.verdict = friendly || chance_.chance(1, 2) ? fold::kVerdictOk : fold::kVerdictWithheld;
     entry.gain_nanos = entry.verdict == fold::kVerdictOk ? (friendly ? 1 : -1) * 5'000'000'000 : 0;
     entry.group = static_cast<std::int64_t>(i);
+    const std::size_t domains = run_of(*hubs_[0])->guarded().size();
+    entry.domain_gains.clear();
+    entry.own_nanos.reset();
     if (entry.verdict != fold::kVerdictOk) continue;
+    entry.domain_gains.assign(domains, entry.gain_nanos);
+    if (plan_.recipe.judge.own_rounds > 0) entry.own_nanos = entry.gain_nanos;
     if (!first) first = entry.group;
     entry.group = *first;
   }
@@ -279,7 +319,7 @@ void World::score(std::uint32_t index) {
   act.seed = action.seed;
   act.loss_nanos =
       node::mean_nanos(task_->evaluate(*base, fold::report_seed(run_id_), gate.report));
-  measure(*base, action, desk.gathered, act);
+  measure(index, *base, action, desk.gathered, act);
   if (peer.liar) tell_lies(action, act);
   peer.attempted = action.round;
   desk.score.reset();

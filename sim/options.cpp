@@ -12,8 +12,8 @@ constexpr std::array<std::string_view, kFaults> kFaultNames{
     "coordinator", "hub-crash", "torn",      "bit-flip",  "backup",  "two-faced", "censor",
     "clock",       "mixed",     "liars",     "attackers", "overstep"};
 constexpr std::array<std::string_view, kConducts> kConductNames{
-    "honest",   "sign-flip", "scaled", "noise", "collude",     "stale",  "copy",
-    "withhold", "malformed", "sybil",  "lazy",  "lazy-hidden", "fixture"};
+    "honest",    "sign-flip", "scaled", "noise",       "collude", "stale",    "copy",    "withhold",
+    "malformed", "sybil",     "lazy",   "lazy-hidden", "fixture", "partisan", "stranger"};
 
 // A model of about a thousand parameters. What is learned in it is the simulator's own small task
 // (sim/task.h); its files, digests and deltas are real.
@@ -93,6 +93,32 @@ void draw_bounds(Plan& plan, const Config& config) {
   plan.sly = plan.liars > 0 && draw.chance(1, 2);
 }
 
+// Named parts of the held-out rows, and what is compared with an author's own rows. Some of the
+// attackers turn to those who try just these rules.
+void draw_texts(Plan& plan, const Config& config) {
+  Stream draw(config.seed, "texts");
+  fold::JudgeRule& judge = plan.recipe.judge;
+  const bool guarded = draw.chance(1, 2);
+  // Honest gains on a domain are measured to 0.03 nats here: a guard below that takes luck for
+  // harm.
+  const std::int64_t guard = draw.chance(1, 8) ? 0 : draw.between(6, 25) * 10'000'000;
+  const bool three = draw.chance(1, 2);
+  const bool own = draw.chance(1, 2);
+  const std::int64_t window = draw.between(8, 10);
+  if (config.peers > 1000) return;
+  if (guarded) {
+    judge.guard = {guard};
+    plan.domains = {"east", "north"};
+    if (three) plan.domains.emplace_back("west");
+  }
+  if (own) judge.own_rounds = window;
+  for (Conduct& conduct : plan.attackers) {
+    const bool turns = draw.chance(1, 2);
+    if (turns && own && draw.chance(1, 2)) conduct = Conduct::stranger;
+    if (turns && guarded && conduct != Conduct::stranger) conduct = Conduct::partisan;
+  }
+}
+
 void draw_network(Plan& plan, Stream& draw) {
   const Faults& on = plan.faults;
   plan.latency_ms_max = draw.between(20, 300);
@@ -120,10 +146,11 @@ void draw_people(Plan& plan, Stream& draw, std::uint32_t peers) {
   // Fewer than a quarter: what the rules promise to withstand.
   const auto most = static_cast<std::int64_t>(std::min((peers - 1) / 4, 256U));
   const std::int64_t count = draw.between(1, std::max<std::int64_t>(1, most));
-  const auto first = static_cast<Conduct>(draw.between(1, kConducts - 1));
+  const auto first = static_cast<Conduct>(draw.between(1, kConductsDrawn - 1));
   for (std::int64_t i = 0; i < count; ++i) {
     const bool same = draw.chance(1, 2);
-    plan.attackers.push_back(same ? first : static_cast<Conduct>(draw.between(1, kConducts - 1)));
+    plan.attackers.push_back(same ? first
+                                  : static_cast<Conduct>(draw.between(1, kConductsDrawn - 1)));
   }
 }
 
@@ -180,6 +207,7 @@ Plan draw_plan(const Config& config) {
   draw_people(plan, draw, config.peers);
   draw_judge(plan, config);
   draw_bounds(plan, config);
+  draw_texts(plan, config);
   draw_network(plan, draw);
   plan.tick_ms = large ? 1000 : draw.between(2, 12) * 100;
   plan.batch_ms = large ? 2000 : draw.between(1, 15) * 20;

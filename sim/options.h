@@ -68,8 +68,11 @@ enum class Conduct : std::uint8_t {
   lazy,         // trains fewer steps than it says: only doing it again shows that
   lazy_hidden,  // … and reveals no states to auditors
   fixture,      // choose together, knowing what the honest will send (sim/attacks)
+  partisan,     // helps the whole and harms a guarded domain, or declares a domain of its choice
+  stranger,     // work on others' rows, and against its own
 };
-inline constexpr std::size_t kConducts = 13;
+inline constexpr std::size_t kConducts = 15;
+inline constexpr std::size_t kConductsDrawn = 13;  // the rest: draw_texts
 [[nodiscard]] std::string_view name(Conduct conduct);
 
 struct Config {
@@ -86,8 +89,9 @@ struct Plan {
   std::uint32_t validators = 3;
   std::uint32_t liars = 0;
   bool sly = false;  // they score contributions truthfully and lie about the loss alone
-  std::vector<Conduct> attackers;  // the first members
-  std::uint64_t attack = 0;        // which one of sim/collusion.cpp
+  std::vector<Conduct> attackers;    // the first members
+  std::uint64_t attack = 0;          // which one of sim/collusion.cpp
+  std::vector<std::string> domains;  // of the held-out rows
   std::int64_t tick_ms = 1000;
   std::int64_t batch_ms = 20;
   std::int64_t latency_ms_min = 5;

@@ -62,6 +62,7 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
     role::TrainerFacts facts{peer.identify_sent, peer.join_sent, round(peer.attempted),
                              round(peer.uploaded)};
     if (peer.desk && !peer.desk->states_done.empty()) facts.states_done = peer.desk->states_done;
+    if (peer.desk && !peer.desk->disputed.empty()) facts.disputed = peer.desk->disputed;
     auto action = role::decide_trainer(hub.state, *run, peer.id, facts);
     if (twice_ != kNone && &peer == &peers_[twice_]) insist(*run, action);
     if (peer.conduct != Conduct::honest) intrude(*run, peer, action);
@@ -121,10 +122,12 @@ role::trainer::Train World::uncalled_work(const fold::RunState& run, const Peer&
   return train;
 }
 
-// An attacker whom the draw has left out commits all the same.
+// An attacker whom the draw has left out commits all the same, and so does a suspended one.
 void World::intrude(const fold::RunState& run, const Peer& peer, role::trainer::Action& action) {
-  const bool out = run.phase == fold::Phase::commit && run.left_out(peer.id);
-  if (!out || !run.member(peer.id) || peer.attempted == run.round.number) return;
+  const fold::Member* member = run.member(peer.id);
+  if (run.phase != fold::Phase::commit || !member || peer.attempted == run.round.number) return;
+  if (!run.left_out(peer.id) && !member->suspended) return;
+  if (std::holds_alternative<role::trainer::RevealStates>(action)) return;
   action = uncalled_work(run, peer);
 }
 
@@ -139,7 +142,8 @@ void World::intrude(const fold::RunState& run, const Peer& peer, role::validator
   score.base = run.weights;
   score.seed = *run.round.score_seed;
   for (const fold::Committed& committed : run.round.contributions) {
-    score.contributions.push_back({committed.place.id, committed.author, committed.act.delta});
+    score.contributions.push_back(
+        {committed.place.id, committed.author, committed.act.delta, committed.act.domain});
   }
   score.reveal_deadline_ms = run.round.phase_ms + run.recipe.reveal_ms;
   score.score_deadline_ms = *run.deadline_ms();
@@ -348,6 +352,7 @@ void World::crash(std::uint32_t index, std::int64_t down_ms) {
     desk.in_flight = desk.refused = desk.revealing = false;
     desk.states_done.clear();
     desk.given_up.clear();
+    desk.disputed.clear();
     desk.score.reset();
     desk.close.reset();
     desk.gathered.clear();

@@ -64,7 +64,12 @@ constexpr std::array<std::string_view, kProbes> kNames{"phase-by-deadline",
                                                        "shown-old",
                                                        "voided",
                                                        "short-step",
-                                                       "wrong-loss"};
+                                                       "wrong-loss",
+                                                       "domain-rejected",
+                                                       "domain-served",
+                                                       "foreign-domain",
+                                                       "went-idle",
+                                                       "disputed"};
 
 std::string time_of(std::int64_t ms) {
   std::string part = std::to_string(ms % 1000);

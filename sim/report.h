@@ -73,8 +73,13 @@ enum class Probe : std::uint8_t {
   voided,             // a round ended by a void: the weights went back
   short_step,         // a step was made shorter, to the bound
   wrong_loss,         // a lying validator's loss was the round's
+  domain_rejected,    // work was refused because it harms a domain
+  domain_served,      // … was accepted because its own domain needs it
+  foreign_domain,     // … declared another domain than its shards'
+  went_idle,          // an author's work was no better on its own rows, and counts no more
+  disputed,           // an accused author asked all auditors
 };
-inline constexpr std::size_t kProbes = 59;
+inline constexpr std::size_t kProbes = 64;
 [[nodiscard]] std::string_view name(Probe probe);
 
 struct Summary {

@@ -62,12 +62,30 @@ void World::say_at_setup(const SecretKey& key, Payload payload) {
   advance(hub);
 }
 
+// Files of which only digests, sizes and domains exist: a third of the shards is nobody's.
+void World::make_data() {
+  constexpr std::uint64_t kShards = 12, kBytes = 1000;
+  const auto shard = [](const char* what, std::uint64_t number, std::string domain) {
+    return format::Shard{Stream::of(number, what), kBytes, std::move(domain)};
+  };
+  const std::size_t count = plan_.domains.size();
+  for (std::uint64_t i = 0; i < kShards; ++i) {
+    const std::uint64_t third = i * 3 / kShards;
+    data_.train.push_back(shard("shard", i, third < count ? plan_.domains[third] : ""));
+  }
+  for (const std::string& domain : plan_.domains) {
+    data_.heldout.push_back(shard("held out", data_.heldout.size(), domain));
+  }
+  data_.heldout.push_back(shard("held out", data_.heldout.size(), ""));
+}
+
 void World::open_run() {
   auto layout = format::ModelLayout::make(plan_.recipe.model);
   HARAMBEE_CHECK(layout.ok());
   layout_ = *std::move(layout);
   up_ = *node::codec_of(plan_.recipe.codec);
   down_ = *node::codec_of(plan_.recipe.down);
+  make_data();
   task_ = std::make_unique<Task>(plan_.recipe.seed, layout_->parameters());
   lineages_.emplace_back();
   hubs_.push_back(std::make_unique<Hub>(now_ms_));
@@ -85,7 +103,8 @@ void World::open_run() {
   open.coordinator = peers_[coordinator_].id;
   for (std::uint32_t i = 0; i < plan_.validators; ++i) open.validators.push_back(peers_[i].id);
   open.recipe = plan_.recipe;
-  open.data = put(to_bytes("the simulator draws its rows from seeds"), format::kDataManifestType);
+  open.data = put(format::write_data_manifest(data_), format::kDataManifestType);
+  open.domains = plan_.domains;
   say_at_setup(maintainer_, fold::write(fold::Identity{maintainer_.public_key()}));
   say_at_setup(maintainer_, fold::write(open));
   HARAMBEE_CHECK(hub.state.run_named("sim") != nullptr);  // else the recipe breaks a rule

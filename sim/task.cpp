@@ -36,6 +36,13 @@ float residual_of(const Row& row, std::span<const float> weights, std::span<cons
   return sum;
 }
 
+std::int64_t loss_of(const Row& row, std::span<const float> weights,
+                     std::span<const float> target) {
+  const double off = residual_of(row, weights, target);
+  const double loss = std::min(0.5 * off * off * 1e9, static_cast<double>(fold::kNanosMax));
+  return loss > 0 ? static_cast<std::int64_t>(loss) : 0;
+}
+
 float uniform(Rng& rng) {  // −1 … 1
   return static_cast<float>(static_cast<std::int64_t>(rng.next() >> 40) - (1 << 23)) * 0x1p-23F;
 }
@@ -63,16 +70,45 @@ std::vector<float> Task::train(std::span<const float> weights, const Digest& see
   return out;
 }
 
+Task::Part Task::domain(std::size_t number) const {
+  const std::uint64_t width = target_.size() / 3;
+  return {number * width, width};
+}
+
 std::vector<std::int64_t> Task::evaluate(std::span<const float> weights, const Digest& seed,
                                          std::int64_t rows) const {
+  return evaluate(weights, seed, rows, {0, weights.size()});
+}
+
+std::vector<std::int64_t> Task::evaluate(std::span<const float> weights, const Digest& seed,
+                                         std::int64_t rows, const Part& part) const {
   std::vector<std::int64_t> nanos;
   nanos.reserve(static_cast<std::size_t>(rows));
   Rng rng(seed);
   for (std::int64_t i = 0; i < rows; ++i) {
-    const double off =
-        residual_of(draw_row(rng, weights.size(), 0, weights.size()), weights, target_);
-    const double loss = std::min(0.5 * off * off * 1e9, static_cast<double>(fold::kNanosMax));
-    nanos.push_back(loss > 0 ? static_cast<std::int64_t>(loss) : 0);
+    nanos.push_back(
+        loss_of(draw_row(rng, weights.size(), part.from, part.width), weights, target_));
+  }
+  return nanos;
+}
+
+std::vector<std::int64_t> Task::evaluate_own(std::span<const float> weights, const Digest& seed,
+                                             std::uint64_t lean, const fold::InnerRule& rule,
+                                             const Digest& draw) const {
+  constexpr std::size_t kRows = 8;
+  const std::size_t parameters = weights.size();
+  const auto row_of = [&](Rng& rng, std::uint64_t number) {
+    const bool own = (number & 1) != 0;
+    return draw_row(rng, parameters, own ? lean : 0, own ? parameters / 3 : parameters);
+  };
+  Rng used(seed), choice(draw);
+  std::vector<std::int64_t> trained, nanos;
+  for (std::int64_t i = 0; i < rule.steps * rule.batch; ++i) {
+    trained.push_back(loss_of(row_of(used, static_cast<std::uint64_t>(i)), weights, target_));
+  }
+  for (std::size_t i = 0; i < kRows; ++i) nanos.push_back(trained[choice.below(trained.size())]);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    nanos.push_back(loss_of(row_of(choice, i), weights, target_));
   }
   return nanos;
 }

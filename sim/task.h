@@ -21,6 +21,21 @@ class Task {
   // the seed draws; `lean` in [0, parameters) shifts which parameters this member's data speaks of.
   [[nodiscard]] std::vector<float> train(std::span<const float> weights, const Digest& seed,
                                          std::uint64_t lean, const fold::InnerRule& rule) const;
+  // A part of the parameters that rows may pick from: the domain of its number, of three.
+  struct Part {
+    std::uint64_t from = 0, width = 0;
+  };
+  [[nodiscard]] Part domain(std::size_t number) const;
+  // Losses of `rows` rows that pick from this part, in nano-nats.
+  [[nodiscard]] std::vector<std::int64_t> evaluate(std::span<const float> weights,
+                                                   const Digest& seed, std::int64_t rows,
+                                                   const Part& part) const;
+  // Losses of eight of the rows that train(…, seed, lean, rule) uses, then of eight others of the
+  // same kinds; `draw` draws both.
+  [[nodiscard]] std::vector<std::int64_t> evaluate_own(std::span<const float> weights,
+                                                       const Digest& seed, std::uint64_t lean,
+                                                       const fold::InnerRule& rule,
+                                                       const Digest& draw) const;
   // Losses of `rows` rows in nano-nats.
   [[nodiscard]] std::vector<std::int64_t> evaluate(std::span<const float> weights,
                                                    const Digest& seed, std::int64_t rows) const;

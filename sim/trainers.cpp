@@ -56,6 +56,12 @@ void World::act(std::uint32_t index, const role::trainer::Action& action,
   if (const auto* states = std::get_if<RevealStates>(&action)) {
     return reveal_states(index, *states, decision);
   }
+  if (const auto* dispute = std::get_if<Dispute>(&action)) {
+    report_.reached(Probe::disputed);
+    desk(peer).disputed.insert(dispute->contribution);
+    return post(index, fold::write(fold::Dispute{run_id_, dispute->round, dispute->contribution}),
+                decision.seq, decision.prev);
+  }
   if (const auto* train = std::get_if<Train>(&action)) {
     if (peer.mixed && chance_.chance(1, 3)) {
       return say_nonsense(index, *train, decision);
@@ -120,6 +126,24 @@ Bytes World::make_delta(Peer& peer, const role::trainer::Train& action,
     case Conduct::fixture:
       trained = collude(peer, base, action);
       break;
+    case Conduct::partisan: {
+      if (plan_.domains.empty()) break;
+      const Task::Part part = task_->domain((action.ordinal + 1) % plan_.domains.size());
+      for (std::uint64_t j = part.from; j < part.from + part.width; ++j) {
+        trained[j] = base[j] - 2 * (trained[j] - base[j]);
+      }
+      break;
+    }
+    case Conduct::stranger: {
+      fold::InnerRule more = plan_.recipe.inner;
+      more.steps *= 3;
+      const Digest seed = sha256({action.base.view(), peer.id.view()});
+      const std::vector<float> others = task_->train(base, seed, 0, more);
+      for (std::size_t j = 0; j < trained.size(); ++j) {
+        trained[j] = others[j] - 0.5F * (trained[j] - base[j]);
+      }
+      break;
+    }
     case Conduct::honest:
     case Conduct::copy:
     case Conduct::withhold:
@@ -184,6 +208,9 @@ void World::contribute(std::uint32_t index, const Trained& trained) {
   act.steps = plan_.recipe.inner.steps;
   act.tokens = act.steps * plan_.recipe.inner.batch * plan_.recipe.model.context;
   act.delta = desk.delta;
+  act.domain = domain_of(action.ordinal);
+  const bool chooses = peer.conduct == Conduct::partisan && action.round % 4 == 3;
+  if (chooses && !plan_.domains.empty()) act.domain = plan_.domains.back();
   peer.attempted = action.round;
   post(index, fold::write(act), trained.seq, trained.prev);
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "fold/acts.h"
 #include "fold/apply.h"
 #include "fold/state.h"
+#include "format/data.h"
 #include "format/model.h"
 #include "hub/sequencer.h"
 #include "role/auditor.h"
@@ -113,6 +115,7 @@ struct Desk {
   std::deque<Digest> states_order;
   std::set<RecordId> states_done;  // contributions whose states were uploaded, or are gone
   std::set<RecordId> given_up;     // an auditor's: answered
+  std::set<RecordId> disputed;     // contributions for which a dispute was sent
   BlobRef delta;
   Blob delta_bytes;
   std::int64_t delta_round = -1;
@@ -236,6 +239,7 @@ class World {
   }
   // setup.cpp
   void make_peers();
+  void make_data();
   void open_run();
   Bytes sign(const SecretKey& key, Payload payload, std::uint64_t seq,
              const std::optional<RecordId>& prev) const;
@@ -301,8 +305,12 @@ class World {
   void ask_tick(std::uint32_t peer);
   void fetch(std::uint32_t peer);
   void on_fetched(const Event& event);
-  void measure(const std::vector<float>& base, const role::validator::Score& action,
-               const std::map<Digest, Blob>& gathered, fold::Score& act);
+  void measure(std::uint32_t peer, const std::vector<float>& base,
+               const role::validator::Score& action, const std::map<Digest, Blob>& gathered,
+               fold::Score& act);
+  void measure_parts(std::uint32_t peer, const std::vector<float>& base,
+                     std::span<const float> tried, const role::validator::Score& action,
+                     std::size_t which, fold::ScoreEntry& entry);
   void tell_lies(const role::validator::Score& action, fold::Score& act);
   void score(std::uint32_t peer);
   void close(std::uint32_t peer);
@@ -318,6 +326,8 @@ class World {
   [[nodiscard]] std::optional<fold::Replica> train_again(const fold::RunState& run,
                                                          const role::auditor::Repeat& action,
                                                          const fold::ClosedContribution& last);
+  [[nodiscard]] std::string domain_of(std::uint64_t ordinal) const;
+  [[nodiscard]] std::uint64_t lean_of(std::uint64_t ordinal) const;
   [[nodiscard]] std::vector<float> train(const Peer& peer, const std::vector<float>& base,
                                          std::uint64_t ordinal, const Digest& seed) const;
 
@@ -334,6 +344,7 @@ class World {
   // checks.cpp
   void check_close(const Hub& hub);
   void check_audits(Hub& hub, const fold::RunState& run);
+  void check_verdicts(const fold::ClosedRound& closed, const Ledger::Closed& own);
   void check_votes(const fold::ClosedRound& closed, const Ledger::Closed& own);
   void check_numbers(const fold::ClosedRound& closed);
   void check_loss(const fold::ClosedRound& closed);
@@ -382,6 +393,7 @@ class World {
   exact::Codec up_, down_;
   std::optional<format::ModelLayout> layout_;
   std::unique_ptr<Task> task_;
+  format::DataManifest data_;
   std::map<Digest, std::vector<float>> models_;
   std::deque<Digest> model_order_;
   std::size_t caught_up_ = 0;  // closed rounds in models_

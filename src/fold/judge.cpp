@@ -45,7 +45,7 @@ void decide(const RunState& run, const std::string& domain, Verdict& verdict) {
   const std::vector<std::int64_t>& gains = verdict.domain_gains;
   verdict.counted_nanos = gain;
   const auto worst = std::ranges::min_element(gains);
-  if (worst != gains.end() && *worst < -guard) {
+  if (worst != gains.end() && *worst < -guard && !HARAMBEE_MUTANT("domains-harmed")) {
     verdict.counted_nanos = *worst;
     verdict.reason = "domain " + guarded[static_cast<std::size_t>(worst - gains.begin())] + " " +
                      Decimal{*worst}.str();
@@ -54,7 +54,7 @@ void decide(const RunState& run, const std::string& domain, Verdict& verdict) {
   const auto own = std::ranges::find(guarded, domain);
   if (gain <= 0 && gain >= -guard && own != guarded.end()) {
     const std::int64_t surplus = gains[static_cast<std::size_t>(own - guarded.begin())] + gain;
-    if (surplus > 0) verdict.counted_nanos = surplus;
+    if (surplus > 0 && !HARAMBEE_MUTANT("minority-refused")) verdict.counted_nanos = surplus;
   }
   verdict.accepted = verdict.counted_nanos > 0 || HARAMBEE_MUTANT("any-gain");
   if (!verdict.accepted) verdict.reason = "gain " + Decimal{gain}.str();
@@ -77,6 +77,7 @@ std::vector<std::int64_t> domain_medians(const RunState& run, std::size_t positi
 void pass_over_idle(const RunState& run, Verdict& verdict) {
   const OwnRecord& record = run.members.at(verdict.author).own;
   if (!verdict.accepted || !record.idle || run.recipe.judge.own_rounds == 0) return;
+  if (HARAMBEE_MUTANT("idle-earns")) return;
   verdict.accepted = false;
   verdict.idle = true;
   verdict.reason = own_reason(record);

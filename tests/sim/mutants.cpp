@@ -23,6 +23,7 @@ struct Mutant {
   const char* name;
   const char* rule;  // that is broken
   unsigned seed;     // finds it
+  unsigned rounds = 8;
 };
 
 constexpr Mutant kMutants[] = {
@@ -30,7 +31,7 @@ constexpr Mutant kMutants[] = {
 };
 
 // In a process of its own: some mutants break a check of the product and end it.
-bool found(const std::string& name, unsigned seed) {
+bool found(const std::string& name, unsigned seed, unsigned rounds) {
   std::fflush(nullptr);
   const pid_t child = ::fork();
   if (child == 0) {
@@ -38,6 +39,7 @@ bool found(const std::string& name, unsigned seed) {
     harambee::active_mutant = name;
     harambee::sim::Config config;
     config.seed = seed;
+    config.rounds = rounds;
     const harambee::sim::Summary summary = harambee::sim::simulate(config);
     if (std::getenv("SIM_MUTANTS_TALK")) {
       for (const std::string& one : summary.violations) std::fprintf(stderr, "%s\n", one.c_str());
@@ -52,9 +54,9 @@ bool found(const std::string& name, unsigned seed) {
 constexpr unsigned kSeedsMax = 200;
 
 // 0: none of the first `most`.
-unsigned first_seed(const std::string& name, unsigned most) {
+unsigned first_seed(const Mutant& mutant, unsigned most) {
   for (unsigned seed = 1; seed <= most; ++seed) {
-    if (found(name, seed)) return seed;
+    if (found(mutant.name, seed, mutant.rounds)) return seed;
   }
   return 0;
 }
@@ -63,7 +65,7 @@ int search(unsigned most, const std::string& only) {
   int survivors = 0;
   for (const Mutant& mutant : kMutants) {
     if (!only.empty() && mutant.name != only) continue;
-    const unsigned seed = first_seed(mutant.name, most);
+    const unsigned seed = first_seed(mutant, most);
     if (seed == 0) ++survivors;
     std::printf("%-20s %s %u\n", mutant.name, seed == 0 ? "SURVIVES" : "found by seed", seed);
     std::fflush(stdout);
@@ -73,18 +75,18 @@ int search(unsigned most, const std::string& only) {
 
 int replay() {
   int wrong = 0;
-  std::set<unsigned> seeds;
+  std::set<std::pair<unsigned, unsigned>> seeds;
   for (const Mutant& mutant : kMutants) {
-    seeds.insert(mutant.seed);
-    if (found(mutant.name, mutant.seed)) continue;
-    const unsigned other = first_seed(mutant.name, kSeedsMax);
+    seeds.emplace(mutant.seed, mutant.rounds);
+    if (found(mutant.name, mutant.seed, mutant.rounds)) continue;
+    const unsigned other = first_seed(mutant, kSeedsMax);
     std::printf("%s: not found by seed %u any more, but by %u\n", mutant.name, mutant.seed, other);
     if (other != 0) continue;
     ++wrong;
     std::printf("%s SURVIVES: %s\n", mutant.name, mutant.rule);
   }
-  for (const unsigned seed : seeds) {
-    if (!found("", seed)) continue;
+  for (const auto& [seed, rounds] : seeds) {
+    if (!found("", seed, rounds)) continue;
     ++wrong;
     std::printf("seed %u fails without any mutant\n", seed);
   }

@@ -10,5 +10,6 @@ done <"$source/sim/seeds-that-failed.txt"
 commit=$(git -C "$source" rev-parse --short=8 HEAD 2>/dev/null || echo 1)
 seed=$((16#$commit))
 "$harambee" simulate --seed "$seed" --seeds 60
+"$harambee" simulate --seed "$seed" --seeds 6 --rounds 14
 "$harambee" simulate --seed "$seed" --seeds 4 --peers 100 --rounds 12
 "$harambee" simulate --seed "$seed" --peers 1200 --rounds 3 --faults none
