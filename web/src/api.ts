@@ -97,7 +97,7 @@ export interface OpenRound {
   opened_ms: number;
   phase_ms: number;
   scorers: number;
-  scores: { id: string; index: number; loss_nanos: number; validator: string }[];
+  scores: { id: string; index: number; loss_nanos: number | null; validator: string }[];
   waiting_for: number;
 }
 
