@@ -35,7 +35,7 @@ HfListQuery::HfListQuery(std::string_view query) {
   }
   sort = value_of(fields, "sort");
   const auto expanded = values_of(fields, "expand");
-  full = value_of(fields, "full") == "true" || value_of(fields, "full") == "True" ||
+  full = is_true(value_of(fields, "full")) ||
          std::find(expanded.begin(), expanded.end(), "siblings") != expanded.end();
   const std::uint64_t most = full ? kFullLimitMax : kLimitMax;
   limit = std::min(parse_decimal(value_of(fields, "limit")).value_or(most), most);

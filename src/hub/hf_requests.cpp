@@ -85,20 +85,25 @@ Status take_line(View line, HfCommitRequest& commit) {
 
 }  // namespace
 
-Result<std::vector<std::string>> parse_paths(View body) {
+Result<HfPaths> parse_paths(View body) {
   std::size_t first = 0;
   while (first < body.size() && (body[first] == ' ' || body[first] == '\n')) ++first;
   if (first == body.size() || body[first] != '{') {
-    return values_of(parse_form(text(body)), "paths");
+    const FormFields fields = parse_form(text(body));
+    return HfPaths{values_of(fields, "paths"), is_true(value_of(fields, "expand"))};
   }
   const Wild json = parse_wild(body, kDepthMax);
-  if (const auto one = text_of(json, "paths")) return std::vector<std::string>{*one};
+  HfPaths out;
+  out.expand = json.contains("expand") && json["expand"] == true;
+  if (const auto one = text_of(json, "paths")) {
+    out.paths.push_back(*one);
+    return out;
+  }
   const Wild* paths = list_of(json, "paths");
   if (paths == nullptr) return invalid("\"paths\" is missing");
-  std::vector<std::string> out;
   for (const Wild& path : *paths) {
     if (!path.is_string()) return invalid("\"paths\" is no list of strings");
-    out.push_back(path.get<std::string>());
+    out.paths.push_back(path.get<std::string>());
   }
   return out;
 }

@@ -17,8 +17,12 @@ namespace harambee::hub {
 inline constexpr std::size_t kHfFilesAtOnceMax = 1000;  // clients send at most 256
 inline constexpr std::size_t kHfOperationsMax = 20'000;
 
-// Body of paths-info: a form "paths=a&paths=b", or JSON {"paths":[…]}.
-[[nodiscard]] Result<std::vector<std::string>> parse_paths(View body);
+// Body of paths-info: a form "paths=a&paths=b&expand=true", or JSON {"paths":[…],"expand":true}.
+struct HfPaths {
+  std::vector<std::string> paths;
+  bool expand = false;
+};
+[[nodiscard]] Result<HfPaths> parse_paths(View body);
 
 // POST /api/repos/create
 struct HfCreate {

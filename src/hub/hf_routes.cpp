@@ -5,6 +5,7 @@
 #include "hub/blob_routes.h"
 #include "hub/hf_answers.h"
 #include "hub/hf_json.h"
+#include "hub/hf_last_commit.h"
 #include "hub/hf_list.h"
 #include "hub/hf_requests.h"
 #include "hub/hf_text.h"
@@ -22,7 +23,9 @@ std::string_view query_of(const HttpRequest& request) {
   return mark == target.npos ? std::string_view() : target.substr(mark + 1);
 }
 
-bool is_true(std::string_view text) { return text == "true" || text == "True" || text == "1"; }
+HttpResponse not_here_yet(const Error& error) {
+  return with_header(hf_error(503, "", error.message), "Retry-After", "5");
+}
 
 HttpResponse no_repo(const HfName& name) {
   return hf_error(404, "RepoNotFound",
@@ -51,7 +54,7 @@ std::variant<HfRoutes::Found, HttpResponse> HfRoutes::find(const HfName& name,
             (repo.name.space == kRunsSpace ? "; there are main, round-N, and the commits" : ""));
   }
   auto tree = catalog_.tree(repo, *commit);
-  if (!tree) return with_header(hf_error(503, "", tree.error().message), "Retry-After", "5");
+  if (!tree) return not_here_yet(tree.error());
   HfCommit copy = *commit;
   return Found{std::move(repo), std::move(copy), *std::move(tree)};
 }
@@ -93,8 +96,13 @@ HttpResponse HfRoutes::info(const HttpRequest& request, const HfTarget& target,
   });
 }
 
+// Computed before the answer is due; nothing unless it is asked for.
+Result<HfLastCommits> HfRoutes::last_commits(const Found& at, bool asked) {
+  return asked ? HfLastCommits::make(catalog_, at.repo, *at.tree) : HfLastCommits();
+}
+
 HttpResponse HfRoutes::tree_page(const HttpRequest& request, const HfTarget& target,
-                                 const HfTree& files) {
+                                 const HfTree& files, const HfLastCommits& last) {
   const FormFields fields = parse_form(query_of(request));
   const bool recursive = is_true(value_of(fields, "recursive"));
   const std::string folder = joined(target.rest, 1);
@@ -109,6 +117,7 @@ HttpResponse HfRoutes::tree_page(const HttpRequest& request, const HfTarget& tar
   const std::size_t end = std::min(first + kTreePageEntries, entries->size());
   JsonArray page(entries->begin() + static_cast<std::ptrdiff_t>(first),
                  entries->begin() + static_cast<std::ptrdiff_t>(end));
+  for (Json& entry : page) last.add_to(*entry.object());
   HttpResponse response = with_header(hf_json(200, Json(std::move(page))), "X-Repo-Commit", commit);
   if (end == entries->size()) return response;
   // By commit, so that a page fits to the one before it.
@@ -118,6 +127,7 @@ HttpResponse HfRoutes::tree_page(const HttpRequest& request, const HfTarget& tar
   return with_header(std::move(response), "Link",
                      "<" + endpoint_of(request) + path +
                          "?recursive=" + (recursive ? "true" : "false") +
+                         (is_true(value_of(fields, "expand")) ? "&expand=true" : "") +
                          "&cursor=" + std::to_string(end) + ">; rel=\"next\"");
 }
 
@@ -126,11 +136,14 @@ HttpResponse HfRoutes::tree(const HttpRequest& request, const HfTarget& target) 
   auto found = find(target.name, target.rest[0]);
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
   const Found& at = std::get<Found>(found);
+  auto last = last_commits(at, is_true(value_of(parse_form(query_of(request)), "expand")));
+  if (!last) return not_here_yet(last.error());
   // Runs have all their files at the root.
-  if (target.rest.size() > 1) return tree_page(request, target, *at.tree);
-  return with_digests(at.tree, weights_, [request, target](const HfTree& files) {
-    return tree_page(request, target, files);
-  });
+  if (target.rest.size() > 1) return tree_page(request, target, *at.tree, *last);
+  return with_digests(at.tree, weights_,
+                      [request, target, known = *std::move(last)](const HfTree& files) {
+                        return tree_page(request, target, files, known);
+                      });
 }
 
 HttpResponse HfRoutes::paths_info(const HttpRequest& request, const HfTarget& target) {
@@ -139,18 +152,23 @@ HttpResponse HfRoutes::paths_info(const HttpRequest& request, const HfTarget& ta
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
   const auto paths = parse_paths(request.body);
   if (!paths) return hf_error(400, "", paths.error().message);
-  if (paths->size() > kPathsMax) return hf_error(413, "", "at most 1000 paths at once");
-  const auto answer = [paths = *paths](const HfTree& tree) {
+  if (paths->paths.size() > kPathsMax) return hf_error(413, "", "at most 1000 paths at once");
+  const Found& at = std::get<Found>(found);
+  auto last = last_commits(at, paths->expand);
+  if (!last) return not_here_yet(last.error());
+  const auto answer = [paths = paths->paths, known = *std::move(last)](const HfTree& tree) {
     JsonArray out;
     for (const std::string& path : paths) {
-      if (auto entry = path_json(tree, path)) out.push_back(*std::move(entry));
+      auto entry = path_json(tree, path);
+      if (!entry) continue;
+      known.add_to(*entry->object());
+      out.push_back(*std::move(entry));
     }
     return hf_json(200, Json(std::move(out)));
   };
-  const Found& at = std::get<Found>(found);
   const HfFile* unnamed = at.tree->unnamed();
   const bool asked =
-      unnamed != nullptr && std::find(paths->begin(), paths->end(), unnamed->path) != paths->end();
+      unnamed != nullptr && std::ranges::find(paths->paths, unnamed->path) != paths->paths.end();
   return asked ? with_digests(at.tree, weights_, answer) : answer(*at.tree);
 }
 

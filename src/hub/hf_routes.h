@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "hub/hf_catalog.h"
+#include "hub/hf_last_commit.h"
 #include "hub/hf_target.h"
 #include "hub/hf_writer.h"
 #include "hub/http.h"
@@ -39,7 +40,8 @@ class HfRoutes {
                                   const std::string& revision);
   [[nodiscard]] HttpResponse tree(const HttpRequest& request, const HfTarget& target);
   [[nodiscard]] static HttpResponse tree_page(const HttpRequest& request, const HfTarget& target,
-                                              const HfTree& files);
+                                              const HfTree& files, const HfLastCommits& last);
+  [[nodiscard]] Result<HfLastCommits> last_commits(const Found& at, bool asked);
   [[nodiscard]] HttpResponse paths_info(const HttpRequest& request, const HfTarget& target);
   [[nodiscard]] HttpResponse gguf_manifest(const HfTarget& target);
   [[nodiscard]] HttpResponse commits(const HttpRequest& request, const HfTarget& target);

@@ -96,6 +96,8 @@ std::string value_of(const FormFields& fields, std::string_view name) {
   return "";
 }
 
+bool is_true(std::string_view text) { return text == "true" || text == "True" || text == "1"; }
+
 std::string lower(std::string text) {
   for (char& c : text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');

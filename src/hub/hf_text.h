@@ -27,6 +27,9 @@ using FormFields = std::vector<std::pair<std::string, std::string>>;
 // The first one; empty if there is none.
 [[nodiscard]] std::string value_of(const FormFields& fields, std::string_view name);
 
+// As clients write it in forms.
+[[nodiscard]] bool is_true(std::string_view text);
+
 // ASCII letters in lower case.
 [[nodiscard]] std::string lower(std::string text);
 

@@ -232,6 +232,24 @@ TEST_F(HfReadTest, AnswersPathsInfoInBothForms) {
   EXPECT_EQ(post("/api/datasets/runs/demo/paths-info/main", "paths=train").status, 200);
 }
 
+// What the hub writes itself is as old as the run, the card as new as the revision.
+TEST_F(HfReadTest, SaysWhichCommitLastChangedAFileOfARun) {
+  start_run();
+  const json commits = get_json("/api/models/runs/demo/commits/main");
+  ASSERT_EQ(commits.size(), 2u);
+  for (const json& entry : get_json("/api/models/runs/demo/tree/main?expand=true")) {
+    const std::string path = entry.at("path");
+    const bool changed =
+        path == "README.md" || path == "model.safetensors" || path == "model-f32.gguf";
+    const json& commit = commits.at(changed ? 0 : 1);
+    const json& last = entry.at("lastCommit");
+    EXPECT_EQ(last.at("id"), commit.at("id")) << path;
+    EXPECT_EQ(last.at("title"), commit.at("title"));
+    EXPECT_EQ(last.at("date"), commit.at("date"));
+  }
+  EXPECT_FALSE(get_json("/api/models/runs/demo/tree/main").at(0).contains("lastCommit"));
+}
+
 TEST_F(HfReadTest, ListsRefsAndCommits) {
   start_run();
   const json refs = get_json("/api/models/runs/demo/refs?include_prs=1");

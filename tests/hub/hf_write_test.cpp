@@ -1,6 +1,9 @@
 // What Hugging Face clients write: the requests of huggingface_hub 1.23, in its order.
+#include <map>
+
 #include "base/encoding.h"
 #include "hub/hf_json.h"
+#include "hub/hf_last_commit.h"
 #include "hub/hf_requests.h"
 #include "hub/hf_text.h"
 #include "hub/hf_token.h"
@@ -266,6 +269,45 @@ TEST_F(HfWriteTest, CommitsApplyInOrderAndWhole) {
   EXPECT_EQ(commit("{\"key\":\"copyFile\",\"value\":{\"path\":\"x\"}}\n").status, 400);
   // The old revision is as it was.
   EXPECT_EQ(get_json("/api/models/alice/bert/tree/" + before + "?recursive=true").size(), 4u);
+}
+
+TEST_F(HfWriteTest, SaysWhichCommitLastChangedAPath) {
+  create();
+  ASSERT_EQ(
+      commit(header_line("1") + file_line("a/x", "1") + file_line("a/y", "1") + file_line("b", "1"))
+          .status,
+      200);
+  ASSERT_EQ(commit(header_line("2") + file_line("a/x", "2")).status, 200);
+  ASSERT_EQ(commit(header_line("3") + file_line("c", "3")).status, 200);
+  const auto titles = [](const json& entries) {
+    std::map<std::string, std::string> out;
+    for (const json& entry : entries) {
+      out[entry.at("path")] = entry.at("lastCommit").at("title");
+    }
+    return out;
+  };
+  const std::map<std::string, std::string> all = {
+      {"a", "2"}, {"a/x", "2"}, {"a/y", "1"}, {"b", "1"}, {"c", "3"}};
+  const std::string repo = "/api/models/alice/bert";
+  EXPECT_EQ(titles(get_json(repo + "/tree/main?recursive=true&expand=true")), all);
+  for (const char* question : {"paths=a&paths=a/x&paths=a/y&paths=b&paths=c&expand=True",
+                               R"({"paths": ["a", "a/x", "a/y", "b", "c"], "expand": true})"}) {
+    EXPECT_EQ(titles(json::parse(body(post(repo + "/paths-info/main", question)))), all);
+  }
+}
+
+// Looking back ends somewhere: what is older carries the oldest commit that was looked at.
+TEST_F(HfWriteTest, LooksBackOnlySoFar) {
+  create();
+  ASSERT_EQ(commit(header_line("first") + file_line("old", "1")).status, 200);
+  for (std::size_t i = 0; i <= kLookBackCommits; ++i) {
+    ASSERT_EQ(commit(header_line(std::to_string(i)) + file_line("new", std::to_string(i))).status,
+              200);
+  }
+  const json entries = get_json("/api/models/alice/bert/tree/main?expand=true");
+  EXPECT_EQ(entries.at(0).at("lastCommit").at("title"), std::to_string(kLookBackCommits));
+  EXPECT_EQ(entries.at(1).at("path"), "old");
+  EXPECT_EQ(entries.at(1).at("lastCommit").at("title"), "0");
 }
 
 TEST_F(HfWriteTest, ACommitThatChangesNothingIsNone) {

@@ -68,6 +68,7 @@ def read_a_run(digest, rounds):
         says(f"verify_repo_checksums: {result.checked_count} files")
     fs = HfFileSystem()
     assert f"{RUN}/config.json" in fs.ls(RUN, detail=False)
+    assert fs.modified(f"{RUN}/config.json") <= fs.modified(f"{RUN}/model.safetensors")
     with fs.open(f"{RUN}/model.safetensors", "rb") as file:
         file.seek(-16, 2)
         assert file.read() == Path(path).read_bytes()[-16:]
