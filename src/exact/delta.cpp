@@ -291,15 +291,17 @@ void add_scaled(const Delta& delta, float factor, std::span<float> values) {
   for (; now->size != 0 || !cursor.done(); at += kChunk, std::swap(now, soon)) {
     soon->size = 0;
     if (!cursor.done()) cursor.next(*soon);
-    const std::uint32_t asked =
-        soon->size <= kChunk / 16 ? soon->size : 0;  // else nearly all lines
-    for (std::uint32_t i = 0; i < asked; ++i) {
-      __builtin_prefetch(at + kChunk + soon->place[i], 1);
-    }
-    for (std::uint32_t i = 0; i < now->size; ++i) {
+    // Nearly all lines, where many are sent: those come as a stream.
+    const std::uint32_t asked = soon->size <= kChunk / 16 ? std::min(soon->size, now->size) : 0;
+    const auto add = [&](std::uint32_t i) {
       const float value = static_cast<float>(now->value[i]) * unit;
       at[now->place[i]] += factor * value;
+    };
+    for (std::uint32_t i = 0; i < asked; ++i) {
+      __builtin_prefetch(at + kChunk + soon->place[i], 1);
+      add(i);
     }
+    for (std::uint32_t i = asked; i < now->size; ++i) add(i);
   }
 }
 
