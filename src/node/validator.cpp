@@ -65,8 +65,6 @@ class Validator {
   Result<Auditor::Did> audit();
   Status score(const role::validator::Score& action);
   Result<Rows> rows(const role::validator::Score& action);
-  Status evaluate(const role::validator::Score& action, std::vector<Candidate>& candidates,
-                  std::optional<std::int64_t>& loss_nanos);
   Status measure(const role::validator::Score& action, const Rows& rows,
                  std::vector<Candidate>& candidates, std::optional<std::int64_t>& loss_nanos);
   Status measure_all(const role::validator::Score& action, const Rows& rows, Base& base,
@@ -337,19 +335,17 @@ Status Validator::publish(const role::validator::Score& action,
   return ok();
 }
 
-// What held-out text says of them, if there is any.
-Status Validator::evaluate(const role::validator::Score& action, std::vector<Candidate>& candidates,
-                           std::optional<std::int64_t>& loss_nanos) {
-  if (!session_.run().recipe.needs_held_out_text()) return ok();
-  const auto where = rows(action);
-  if (!where) return where.error();
-  return measure(action, *where, candidates, loss_nanos);
-}
-
 Status Validator::score(const role::validator::Score& action) {
   session_.count_once(session_.stats.rounds == 0);
   const auto base = session_.model().catch_up(session_.run());
   if (!base) return base.error();
+  // Fetched while the contributions are being revealed; none where no text decides.
+  std::optional<Rows> where;
+  if (session_.run().recipe.needs_held_out_text()) {
+    auto found = rows(action);
+    if (!found) return found.error();
+    where = *std::move(found);
+  }
   session_.count_once(false);
   std::vector<Candidate> candidates = candidates_of(action);
   const auto gathered = gather(session_, action, candidates);
@@ -358,7 +354,9 @@ Status Validator::score(const role::validator::Score& action) {
   session_.tell_state("scoring");
   if (Status examined = examine(session_, action, candidates); !examined) return examined;
   std::optional<std::int64_t> loss_nanos;
-  if (Status measured = evaluate(action, candidates, loss_nanos); !measured) return measured;
+  if (where) {
+    if (Status done = measure(action, *where, candidates, loss_nanos); !done) return done;
+  }
   const auto followed = session_.follow(0);
   if (!followed) return followed.error();
   if (!*followed || !still_wanted(session_, action)) return ok();
