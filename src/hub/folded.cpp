@@ -32,15 +32,6 @@ void note_opened(Folded& folded, const RecordId& id) {
   touch(folded, id);
 }
 
-void note_started(Folded& folded, const fold::RunState& run) {
-  const auto known = folded.weights.find(run.weights);
-  if (known == folded.weights.end()) {
-    folded.weights.emplace(run.weights, Parent{run.id, 0});
-  } else if (known->second.run != run.id) {
-    folded.runs[run.id].parent = known->second;
-  }
-}
-
 void note_closed(Folded& folded, const fold::RunState& run) {
   RunNotes& notes = folded.runs[run.id];
   const fold::ClosedRound& round = run.history.back();
@@ -57,7 +48,6 @@ void note_closed(Folded& folded, const fold::RunState& run) {
     notes.loss_best = std::min(notes.loss_best.value_or(*round.loss_nanos), *round.loss_nanos);
     if (!round.voided) notes.loss_last = round.loss_nanos;
   }
-  folded.weights.emplace(round.weights, Parent{run.id, round.number + 1});
 }
 
 void note_sample(RunNotes& notes, const SampleNote& note) {
@@ -69,7 +59,7 @@ void note_sample(RunNotes& notes, const SampleNote& note) {
 void note_run_record(Folded& folded, const RecordId& id, const Stage& before) {
   const fold::RunState& run = *folded.state.run(id);
   if (before.phase == fold::Phase::waiting_start && run.phase != fold::Phase::waiting_start) {
-    note_started(folded, run);
+    folded.runs[id].parent = fold::parent_of(folded.state, run);
   }
   if (run.history.size() > before.rounds) note_closed(folded, run);
   touch(folded, id);

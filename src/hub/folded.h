@@ -7,11 +7,11 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/hash.h"
 #include "fold/apply.h"
+#include "fold/lineage.h"
 #include "fold/repos.h"
 #include "fold/state.h"
 #include "record/record.h"
@@ -29,12 +29,6 @@ struct Activity {
   std::string reason;  // why it changed nothing; empty if it did
 };
 
-// Where a run's first weights come from, if the log knows them: this run, after this many rounds.
-struct Parent {
-  RecordId run;
-  std::int64_t rounds = 0;
-};
-
 // A closed round in running sums, so that a picture of a long run costs nothing.
 struct RoundSums {
   std::int64_t tokens = 0;      // claimed, of accepted contributions, up to and with this round
@@ -50,11 +44,11 @@ struct SampleNote {
 };
 
 struct RunNotes {
-  std::uint64_t changed_size = 0;  // log size after the last record that changed it
-  std::int64_t opened_ms = 0;      // log time of the run record
-  std::int64_t changed_ms = 0;     // log time of that last record
-  std::uint64_t parameters = 0;    // of the model
-  std::optional<Parent> parent;
+  std::uint64_t changed_size = 0;            // log size after the last record that changed it
+  std::int64_t opened_ms = 0;                // log time of the run record
+  std::int64_t changed_ms = 0;               // log time of that last record
+  std::uint64_t parameters = 0;              // of the model
+  std::optional<fold::Parent> parent;        // if it is a fork
   std::vector<RoundSums> sums;               // one a closed round
   std::optional<std::int64_t> loss_first;    // nano-nats, held out: of the weights it began with
   std::optional<std::int64_t> loss_best;     // the smallest of all rounds
@@ -71,8 +65,6 @@ struct Folded {
   std::vector<RecordId> run_order;  // by log index
   std::map<RecordId, RunNotes> runs;
   std::deque<Activity> activity;  // the newest kActivityKept, ticks left out
-  // Which run first had these weights after which round (0: from its start).
-  std::unordered_map<Digest, Parent, DigestHash> weights;
 
   [[nodiscard]] std::uint64_t size() const { return state.frontier.size(); }
 };

@@ -23,7 +23,7 @@ Json losses_json(const RunNotes& notes) {
                     {"last_nanos", number_or_null(notes.loss_last)}};
 }
 
-Json parent_json(const Folded& folded, const std::optional<Parent>& parent) {
+Json parent_json(const Folded& folded, const std::optional<fold::Parent>& parent) {
   if (!parent) return nullptr;
   return JsonObject{{"name", folded.state.run(parent->run)->name},
                     {"rounds", parent->rounds},

@@ -17,7 +17,7 @@ namespace harambee::hub {
 [[nodiscard]] Json place_json(const fold::Place& place);
 [[nodiscard]] Json blob_json(const BlobRef& blob);
 [[nodiscard]] Json losses_json(const RunNotes& notes);
-[[nodiscard]] Json parent_json(const Folded& folded, const std::optional<Parent>& parent);
+[[nodiscard]] Json parent_json(const Folded& folded, const std::optional<fold::Parent>& parent);
 [[nodiscard]] Json contribution_json(const fold::ClosedContribution& one, std::int64_t round);
 [[nodiscard]] Json activity_json(const Folded& folded, const Activity& activity);
 [[nodiscard]] Json refusals_json(const fold::RunState& run);  // the newest 20, newest first
