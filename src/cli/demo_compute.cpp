@@ -9,6 +9,7 @@
 
 #include "cli/speed.h"
 #include "fold/assignment.h"
+#include "node/round_math.h"
 #include "node/trainer_process.h"
 #include "store/file.h"
 
@@ -62,9 +63,7 @@ Result<std::int64_t> mean_loss(node::TrainerProcess& trainer, const fold::Recipe
                         recipe.model.context);
   auto nanos = trainer.evaluate(weights, heldout, offsets);
   if (!nanos) return nanos.error();
-  std::int64_t sum = 0;
-  for (const std::int64_t one : *nanos) sum += one;
-  return sum / static_cast<std::int64_t>(nanos->size());
+  return node::mean_nanos(*nanos);
 }
 
 // One segment: from the file of the one before to its own.

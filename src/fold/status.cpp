@@ -100,6 +100,12 @@ Json closed_json(const RunState& run, const ClosedRound& round) {
                     {"weights", round.weights.hex()}};
 }
 
+Json baselines_json(const RunState& run) {
+  JsonArray out;
+  for (const LoggedBaseline& one : run.baselines) out.push_back(baseline_json(one));
+  return out;
+}
+
 Json status_json(const LogState& log, const RunState& run) {
   const bool started = run.phase != Phase::waiting_start;
   const bool open = started && run.phase != Phase::finished;
@@ -110,10 +116,8 @@ Json status_json(const LogState& log, const RunState& run) {
   JsonArray validators;
   for (const KeyId& validator : run.validators) validators.push_back(validator.hex());
   Json loss = run.history.empty() ? Json(nullptr) : optional_number(run.history.back().loss_nanos);
-  JsonArray baselines;
-  for (const LoggedBaseline& one : run.baselines) baselines.push_back(baseline_json(one));
   return JsonObject{
-      {"baselines", std::move(baselines)},
+      {"baselines", baselines_json(run)},
       {"checkpoint", run.checkpoint ? Json(run.checkpoint->digest.hex()) : Json(nullptr)},
       {"checkpoint_round", run.checkpoint_round},
       {"closed", std::move(rounds)},

@@ -15,7 +15,9 @@ namespace harambee::fold {
 // (the open one), rounds, run, validators, weights. Integers, strings and nulls only.
 [[nodiscard]] Json status_json(const LogState& log, const RunState& run);
 
-// Its parts. One member; the open round (meaningful while one is open); one closed round in short.
+// Its parts. The run's baselines in log order (baseline.h).
+[[nodiscard]] Json baselines_json(const RunState& run);
+// One member; the open round (meaningful while one is open); one closed round in short.
 [[nodiscard]] Json member_json(const RunState& run, const Member& member);
 [[nodiscard]] Json open_round_json(const RunState& run);
 [[nodiscard]] Json closed_json(const RunState& run, const ClosedRound& round);

@@ -73,7 +73,7 @@ HttpResponse weights_error(const std::string& commit, const Error& error) {
   if (error.code == ErrorCode::not_found) {
     return with_header(hf_error(404, "EntryNotFound", error.message), "X-Repo-Commit", commit);
   }
-  return with_header(hf_error(503, "", error.message), "Retry-After", "5");
+  return hf_not_now(error);
 }
 
 // What `ask` gives, now or as soon as weights have been made.
@@ -113,6 +113,10 @@ HttpResponse serve_weights(const Served& served, const HfFile& file, WeightsCach
 
 HttpResponse hf_json(int status, const Json& value) {
   return with_header(HttpResponse::json(status, write(value)), "Cache-Control", "no-store");
+}
+
+HttpResponse hf_not_now(const Error& error) {
+  return with_header(hf_error(503, "", error.message), "Retry-After", "5");
 }
 
 HttpResponse with_header(HttpResponse response, std::string name, std::string value) {

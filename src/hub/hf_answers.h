@@ -17,6 +17,8 @@ namespace harambee::hub {
 [[nodiscard]] HttpResponse hf_json(int status, const Json& value);
 // `code`: RepoNotFound, RevisionNotFound, EntryNotFound, or "" for errors of no such kind.
 [[nodiscard]] HttpResponse hf_error(int status, std::string_view code, const std::string& message);
+// 503: what failed for now, and to be asked again in some seconds.
+[[nodiscard]] HttpResponse hf_not_now(const Error& error);
 [[nodiscard]] HttpResponse with_header(HttpResponse response, std::string name, std::string value);
 // "http://host" as the client reaches us (Host, X-Forwarded-Proto).
 [[nodiscard]] std::string endpoint_of(const HttpRequest& request);

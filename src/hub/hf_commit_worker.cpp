@@ -17,7 +17,7 @@ HttpResponse of_error(const Error& error) {
     case ErrorCode::limit:
       return hf_error(413, "", error.message);
     default:
-      return with_header(hf_error(503, "", error.message), "Retry-After", "5");
+      return hf_not_now(error);
   }
 }
 

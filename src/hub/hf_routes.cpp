@@ -23,10 +23,6 @@ std::string_view query_of(const HttpRequest& request) {
   return mark == target.npos ? std::string_view() : target.substr(mark + 1);
 }
 
-HttpResponse not_here_yet(const Error& error) {
-  return with_header(hf_error(503, "", error.message), "Retry-After", "5");
-}
-
 HttpResponse no_repo(const HfName& name) {
   return hf_error(404, "RepoNotFound",
                   "no " + std::string(name.type == HfType::model ? "model" : "data set") + " " +
@@ -54,7 +50,7 @@ std::variant<HfRoutes::Found, HttpResponse> HfRoutes::find(const HfName& name,
             (repo.name.space == kRunsSpace ? "; there are main, round-N, and the commits" : ""));
   }
   auto tree = catalog_.tree(repo, *commit);
-  if (!tree) return not_here_yet(tree.error());
+  if (!tree) return hf_not_now(tree.error());
   HfCommit copy = *commit;
   return Found{std::move(repo), std::move(copy), *std::move(tree)};
 }
@@ -137,7 +133,7 @@ HttpResponse HfRoutes::tree(const HttpRequest& request, const HfTarget& target) 
   if (auto* refusal = std::get_if<HttpResponse>(&found)) return std::move(*refusal);
   const Found& at = std::get<Found>(found);
   auto last = last_commits(at, is_true(value_of(parse_form(query_of(request)), "expand")));
-  if (!last) return not_here_yet(last.error());
+  if (!last) return hf_not_now(last.error());
   // Runs have all their files at the root.
   if (target.rest.size() > 1) return tree_page(request, target, *at.tree, *last);
   return with_digests(at.tree, weights_,
@@ -155,7 +151,7 @@ HttpResponse HfRoutes::paths_info(const HttpRequest& request, const HfTarget& ta
   if (paths->paths.size() > kPathsMax) return hf_error(413, "", "at most 1000 paths at once");
   const Found& at = std::get<Found>(found);
   auto last = last_commits(at, paths->expand);
-  if (!last) return not_here_yet(last.error());
+  if (!last) return hf_not_now(last.error());
   const auto answer = [paths = paths->paths, known = *std::move(last)](const HfTree& tree) {
     JsonArray out;
     for (const std::string& path : paths) {

@@ -337,7 +337,7 @@ HttpResponse HfWriter::batch(const HttpRequest& request, const HfTarget& target)
   }
   // Before anybody brings bytes that nobody would look after.
   if (const Status kept = uncommitted_.keep(); !kept) {
-    return with_header(hf_error(503, "", kept.error().message), "Retry-After", "5");
+    return hf_not_now(kept.error());
   }
   // Never Xet, which some clients offer.
   return hf_json(200, JsonObject{{"objects", std::move(objects)},

@@ -91,12 +91,6 @@ Json start_json(const fold::RunState& run) {
                     {"weights", run.start->checkpoint.digest.hex()}};
 }
 
-Json baselines_json(const fold::RunState& run) {
-  JsonArray out;
-  for (const fold::LoggedBaseline& one : run.baselines) out.push_back(fold::baseline_json(one));
-  return out;
-}
-
 // The newest contributions that were not accepted, newest first.
 Json rejected_json(const fold::RunState& run) {
   JsonArray out;
@@ -217,7 +211,7 @@ Result<Json> run_view(const Folded& folded, std::string_view name) {
   view.emplace("activity", run_activity(folded, run.id));
   view.emplace("at", at_view(folded));
   view.emplace("audits", audits_json(run));
-  view.emplace("baselines", baselines_json(run));
+  view.emplace("baselines", fold::baselines_json(run));
   view.emplace("bytes_down", sums.bytes_down);
   view.emplace("bytes_up", sums.bytes_up);
   view.emplace("checkpoint", run.checkpoint ? Json(JsonObject{{"blob", blob_json(*run.checkpoint)},
