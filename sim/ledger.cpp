@@ -444,7 +444,7 @@ void Ledger::stand(Closed& closed) {
       continue;
     }
     ++member.rejected;
-    if (closed.mostly_rejected || closed.judged[i].idle) continue;
+    if (closed.mostly_rejected || closed.judged[i].idle || closed.judged[i].harms_alone) continue;
     ++member.streak;
     const std::int64_t sum =
         std::accumulate(member.gains.begin(), member.gains.end(), std::int64_t{0});

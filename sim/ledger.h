@@ -74,6 +74,7 @@ class Ledger {
     bool ok = false;  // more than half evaluated it
     bool accepted = false;
     bool idle = false;
+    bool harms_alone = false;  // refused for a domain's sake, and for nothing else
     std::int64_t counted = -1;
     std::optional<std::int64_t> own;
   };

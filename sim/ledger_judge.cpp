@@ -149,8 +149,9 @@ Ledger::Judged Ledger::judged(std::size_t work) const {
   const bool harms = worst < -guard;
   const bool helps = gain > 0;
   const bool serves = !helps && gain >= -guard && mine + gain > 0;
-  out.counted = harms ? worst : serves ? mine + gain : gain;
+  out.counted = serves ? mine + gain : gain;
   out.accepted = !harms && (helps || serves);
+  out.harms_alone = harms && (helps || serves);
   const auto author = members.find(works[work].author);
   if (out.accepted && judge("own_rounds") > 0 && author->second.idle) {
     out.accepted = false;

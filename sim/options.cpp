@@ -99,9 +99,9 @@ void draw_texts(Plan& plan, const Config& config) {
   Stream draw(config.seed, "texts");
   fold::JudgeRule& judge = plan.recipe.judge;
   const bool guarded = draw.chance(1, 2);
-  // Honest gains on a domain are measured to 0.03 nats here: a guard below that takes luck for
-  // harm.
-  const std::int64_t guard = draw.chance(1, 8) ? 0 : draw.between(6, 25) * 10'000'000;
+  // Honest gains on a domain are measured to 0.03 nats here: small guards take luck for harm, which
+  // must exclude nobody.
+  const std::int64_t guard = draw.chance(1, 8) ? 0 : draw.between(1, 25) * 10'000'000;
   const bool three = draw.chance(1, 2);
   const bool own = draw.chance(1, 2);
   const std::int64_t window = draw.between(8, 10);

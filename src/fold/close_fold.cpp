@@ -115,7 +115,8 @@ void pay_round(RunState& run, ClosedRound& closed) {
 }
 
 // Many rejections in a row and gains that sum to less than nothing: both, so that neither bad luck
-// nor a few bad validators exclude anybody (spec/run.md §7).
+// nor a few bad validators exclude anybody (spec/run.md §7). What would have been accepted, but for
+// a domain that it harms or for its author's being idle, costs its round's credit and no more.
 void update_standing(Member& member, const ClosedContribution& one, bool mostly_rejected,
                      const Place& close) {
   member.gains.push_back(one.counted_nanos);
@@ -127,7 +128,8 @@ void update_standing(Member& member, const ClosedContribution& one, bool mostly_
     return;
   }
   ++member.rejected;
-  if (one.idle) return;
+  const bool of_use = one.counted_nanos > 0 && !HARAMBEE_MUTANT("guard-excludes");
+  if (one.idle || of_use) return;
   if (mostly_rejected && !HARAMBEE_MUTANT("bad-rounds-count")) return;
   ++member.rejected_streak;
   const std::int64_t sum =

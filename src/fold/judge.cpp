@@ -37,24 +37,24 @@ std::string commonest(const std::vector<std::string>& reasons) {
 }
 
 // The verdict on measured gains (spec/run.md §6): nobody may harm a guarded domain, and who serves
-// one may cost everything less than that domain gains.
+// one may cost everything less than that domain gains. What is refused for a domain's sake alone
+// keeps its counted gain above 0, and standing takes nothing from it (close_fold.cpp).
 void decide(const RunState& run, const std::string& domain, Verdict& verdict) {
   const std::int64_t gain = *verdict.gain_nanos;
   const std::int64_t guard = run.recipe.judge.guard.nanos;
   const std::span<const std::string> guarded = run.guarded();
   const std::vector<std::int64_t>& gains = verdict.domain_gains;
   verdict.counted_nanos = gain;
-  const auto worst = std::ranges::min_element(gains);
-  if (worst != gains.end() && *worst < -guard && !HARAMBEE_MUTANT("domains-harmed")) {
-    verdict.counted_nanos = *worst;
-    verdict.reason = "domain " + guarded[static_cast<std::size_t>(worst - gains.begin())] + " " +
-                     Decimal{*worst}.str();
-    return;
-  }
   const auto own = std::ranges::find(guarded, domain);
   if (gain <= 0 && gain >= -guard && own != guarded.end()) {
     const std::int64_t surplus = gains[static_cast<std::size_t>(own - guarded.begin())] + gain;
     if (surplus > 0 && !HARAMBEE_MUTANT("minority-refused")) verdict.counted_nanos = surplus;
+  }
+  const auto worst = std::ranges::min_element(gains);
+  if (worst != gains.end() && *worst < -guard && !HARAMBEE_MUTANT("domains-harmed")) {
+    verdict.reason = "domain " + guarded[static_cast<std::size_t>(worst - gains.begin())] + " " +
+                     Decimal{*worst}.str();
+    return;
   }
   verdict.accepted = verdict.counted_nanos > 0 || HARAMBEE_MUTANT("any-gain");
   if (!verdict.accepted) verdict.reason = "gain " + Decimal{gain}.str();

@@ -18,9 +18,9 @@ struct Verdict {
   bool well_formed = false;                // more than half of the scores say so
   std::optional<std::int64_t> gain_nanos;  // lower median of those; none if nothing is tried
   std::vector<std::int64_t> domain_gains;  // the same on each guarded domain; else empty
-  // The gain that decided, above 0 exactly if it was accepted: gain_nanos; or what its own domain
-  // gains beyond what everything loses; or what it does to the domain that it harms most. 0 of what
-  // was accepted without being tried (Recipe::gated).
+  // The gain that standing goes by: gain_nanos, or what its own domain gains beyond what everything
+  // loses. Above 0 of what was accepted, and of what was refused only because it harms a domain or
+  // its author is idle. 0 of what was accepted without being tried (Recipe::gated).
   std::int64_t counted_nanos = kUnmeasuredGainNanos;
   std::string squared_norm = "0";  // as the earliest "ok" verdict says
   std::int64_t norm_exponent = 0;

@@ -87,7 +87,7 @@ TEST_F(Domains, WhoHarmsOneIsRejectedHoweverGoodTheWhole) {
     const Verdict harm = verdict_of({"sw", 30, 40, -51}, declared);
     EXPECT_FALSE(harm.accepted);
     EXPECT_EQ(harm.reason, "domain swahili -0.051");
-    EXPECT_EQ(harm.counted_nanos, -51 * kMilli);
+    EXPECT_EQ(harm.counted_nanos, 30 * kMilli);  // what it did to the whole
   }
   EXPECT_TRUE(verdict_of({"sw", 30, 40, -50}, "").accepted);  // as much as the guard lets pass
   EXPECT_EQ(verdict_of({"sw", -70, -80, 200}, "swahili").reason, "domain english -0.08");
@@ -159,12 +159,38 @@ TEST_F(Domains, WhoIsAcceptedForADomainKeepsItsStanding) {
               HasSubstr("a median gain of -0.004 nats (0.02 on its domain, swahili)"));
 }
 
-// Not for ever: who harms a domain round after round is excluded as anybody who is rejected.
-TEST_F(Domains, WhoHarmsOneAgainAndAgainIsExcluded) {
+// However small the guard is against the noise of a domain's gain: the round's credit is lost, and
+// nothing else. Standing is by what the gate says of the whole, and of the domain that is served.
+TEST_F(Domains, WhatIsRefusedForADomainAloneCostsThatRoundAndNoMore) {
+  Swarm run = swarm();
+  for (int round = 0; round < 12; ++round) {
+    contribute(run, "");
+    (void)verdict(run, {"sw", 30, 40, -60});
+    ASSERT_EQ(run.give_close(run.close()).reason, "");
+    EXPECT_EQ(run.run().history.back().contributions.back().reason, "domain swahili -0.06");
+  }
+  const Member& member = run.member("sw");
+  EXPECT_FALSE(member.excluded.has_value());
+  EXPECT_EQ(member.rejected, 12);
+  EXPECT_EQ(member.accepted, 0);
+  EXPECT_EQ(member.rejected_streak, 0);
+  EXPECT_EQ(member.credit, MicroCredit());
+  EXPECT_EQ(member.gains.back(), 30 * kMilli);
+}
+
+// Work for its own domain that harms a third one: what it would have been accepted for counts.
+TEST_F(Domains, TheCountedGainOfWhatADomainForbidsIsThatWithoutIt) {
+  const Verdict served = verdict_of({"sw", -4, -51, 20}, "swahili");
+  EXPECT_EQ(served.reason, "domain english -0.051");
+  EXPECT_EQ(served.counted_nanos, 16 * kMilli);
+}
+
+// A refusal that the whole gave cause for is one, whatever a domain says of it besides.
+TEST_F(Domains, WhoHarmsEverythingAgainAndAgainIsExcluded) {
   Swarm run = swarm();
   for (int round = 0; round < 6; ++round) {
     contribute(run, "");
-    (void)verdict(run, {"sw", 30, 40, -60});
+    (void)verdict(run, {"sw", -10, 40, -60});
     ASSERT_EQ(run.give_close(run.close()).reason, "");
   }
   EXPECT_TRUE(run.member("sw").excluded.has_value());
