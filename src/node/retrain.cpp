@@ -20,7 +20,8 @@ std::map<KeyId, std::vector<Trained>> by_member(
     for (const fold::ClosedContribution& one : round.contributions) {
       auto act = acts.find(one.place.id);
       if (act == acts.end()) continue;
-      members[one.author].push_back({one.place, one.author, round.number, &act->second});
+      members[one.author].push_back(
+          {one.place, one.author, round.number, one.accepted, &act->second});
     }
   }
   return members;
@@ -35,6 +36,19 @@ std::string differs(const char* what, const Digest& made, const Digest& told) {
          told.hex();
 }
 
+// The first difference, or an empty text.
+std::string difference_of(const fold::Replica& made, const fold::Contribution& act) {
+  if (made.optimizer != act.optimizer.after) {
+    return differs("optimizer state", made.optimizer, act.optimizer.after);
+  }
+  if (!made.delta) return "training again gives no delta";
+  if (*made.delta != act.delta.digest) return differs("delta", *made.delta, act.delta.digest);
+  if (*made.error_feedback != act.error_feedback.after) {
+    return differs("error feedback", *made.error_feedback, act.error_feedback.after);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<Trained> retrainable(const fold::RunState& run,
@@ -47,7 +61,7 @@ std::vector<Trained> retrainable(const fold::RunState& run,
     for (const Trained& trained : list) {
       if (is_fresh(*trained.act)) exact_chain = true;
       exact_chain = exact_chain && trained.act->numeric_class == kExactClass;
-      if (exact_chain) all.push_back(trained);
+      if (exact_chain && trained.accepted) all.push_back(trained);
     }
   }
   std::ranges::sort(all, {}, [](const Trained& trained) { return trained.place.index; });
@@ -106,14 +120,16 @@ Result<Retrained> Retraining::one(const Trained& trained, const Replay& replay,
   if (chain.broken) {
     return Retrained{trained, false, "an earlier contribution of its chain cannot be reproduced"};
   }
-  Result<std::string> difference = compare(trained, replay, environment, chain);
-  if (!difference) return difference.error();
-  chain.broken = !difference->empty();
-  return Retrained{trained, difference->empty(), *std::move(difference)};
+  Result<fold::Replica> made = train(trained, replay, environment, chain);
+  if (!made) return made.error();
+  const fold::Contribution& act = *trained.act;
+  chain.broken =
+      made->optimizer != act.optimizer.after || made->error_feedback != act.error_feedback.after;
+  std::string difference = difference_of(*made, act);
+  return Retrained{trained, difference.empty(), std::move(difference)};
 }
 
-// The first difference, or an empty text.
-Result<std::string> Retraining::compare(const Trained& trained, const Replay& replay,
+Result<fold::Replica> Retraining::train(const Trained& trained, const Replay& replay,
                                         const RetrainEnvironment& environment, Chain& chain) {
   const fold::Contribution& act = *trained.act;
   std::vector<fs::path> shards;
@@ -135,17 +151,7 @@ Result<std::string> Retraining::compare(const Trained& trained, const Replay& re
   Result<fold::Replica> made = train_link(link, work, chain.residual);
   if (!made)
     return wrap(made.error(), "training contribution " + trained.place.id.hex() + " again");
-  if (made->optimizer != act.optimizer.after) {
-    return differs("optimizer state", made->optimizer, act.optimizer.after);
-  }
-  if (!made->delta) return std::string("training again gives no delta");
-  if (*made->delta != act.delta.digest) {
-    return differs("delta", *made->delta, act.delta.digest);
-  }
-  if (*made->error_feedback != act.error_feedback.after) {
-    return differs("error feedback", *made->error_feedback, act.error_feedback.after);
-  }
-  return std::string();
+  return made;
 }
 
 }  // namespace harambee::node

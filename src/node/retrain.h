@@ -27,11 +27,13 @@ struct Trained {
   fold::Place place;
   KeyId author;
   std::int64_t round = 0;
+  bool accepted = false;
   const fold::Contribution* act = nullptr;  // borrowed
 };
 
-// Contributions of closed rounds whose whole chain is of class exact-1, in log order; those of
-// excluded members are left out: they have been caught.
+// Accepted contributions whose whole chain is of class exact-1, in log order. What was refused
+// moved and earned nothing, as what an audit may draw (spec/audit.md §2); it is trained again only
+// on the way to one of these. Those of excluded members are left out: they have been caught.
 [[nodiscard]] std::vector<Trained> retrainable(const fold::RunState& run,
                                                const std::map<RecordId, fold::Contribution>& acts);
 
@@ -70,11 +72,11 @@ class Retraining {
   struct Chain {
     std::vector<float> residual;  // e; empty: all zero
     Digest optimizer;             // digest of the state file
-    bool broken = false;          // differed once: what comes after cannot be compared
+    bool broken = false;          // its states differed: what comes after cannot be compared
   };
   [[nodiscard]] Result<Retrained> one(const Trained& trained, const Replay& replay,
                                       const RetrainEnvironment& environment);
-  [[nodiscard]] Result<std::string> compare(const Trained& trained, const Replay& replay,
+  [[nodiscard]] Result<fold::Replica> train(const Trained& trained, const Replay& replay,
                                             const RetrainEnvironment& environment, Chain& chain);
 
   const fold::RunState& run_;
