@@ -121,15 +121,18 @@ class Delta {
   // Walks a delta chunk by chunk. A few words of memory; many cursors can share one Chunk.
   class Cursor {
    public:
-    explicit Cursor(const Delta& delta) : delta_(&delta) {}
+    explicit Cursor(const Delta& delta) : Cursor(delta, 0, 0) {}
+    // From a chunk on that begins at this bit after the header.
+    Cursor(const Delta& delta, std::uint64_t chunk, std::uint64_t bit)
+        : delta_(&delta), bit_(bit), chunk_(chunk) {}
     [[nodiscard]] bool done() const { return chunk_ == delta_->chunks(); }
     // Requires !done(). Writes only the first `size` elements.
     void next(Chunk& out);
 
    private:
     const Delta* delta_;
-    std::uint64_t bit_ = 0;
-    std::uint64_t chunk_ = 0;
+    std::uint64_t bit_;
+    std::uint64_t chunk_;
   };
 
  private:
@@ -140,6 +143,12 @@ class Delta {
   Codec::Kind kind_ = Codec::Kind::sign;
   std::uint32_t keep_ = 0;
   SquaredNorm norm_;
+  // Where the chunks with the numbers 0, 1, 2 and 3 times quarter() begin, in bits after the
+  // header.
+  std::array<std::uint64_t, 4> quarter_begins_{};
+  // A quarter of the chunks without the last one, rounded down.
+  [[nodiscard]] std::uint64_t quarter() const { return (chunks() - 1) / 4; }
+  friend void add_scaled(const Delta& delta, float factor, std::span<float> values);
 };
 
 // values ← values + factor · Δ̂ where Δ̂ is not zero: one product, one sum, each rounded to float;

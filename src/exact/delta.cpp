@@ -5,6 +5,7 @@
 #include "exact/container.h"
 #include "exact/math.h"
 #include "exact/rice.h"
+#include "exact/rice_lanes.h"
 #include "exact/sum_reader.h"
 
 namespace harambee::exact {
@@ -153,6 +154,38 @@ Flaw read_chunk(BitReader& bits, const Form& form, std::uint32_t length, std::ui
   return read_dense(bits, form, length, mantissa, out);
 }
 
+// Adds the first four quarters of a sparse delta, side by side: chunk c of each, for all c below
+// `quarter`. Where the last of them ends, in bits.
+template <typename Addend>
+std::uint64_t add_quarters(View stream, const Form& form, std::uint64_t quarter,
+                           const std::array<std::uint64_t, 4>& begins, const Addend& addend,
+                           float* values) {
+  rice::Lanes lanes;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    lanes[i].position = begins[i];
+    lanes[i].to = values + i * quarter * kChunk;
+    for (rice::Lane::Waiting& one : lanes[i].waiting) one.to = lanes[i].to;
+  }
+  const rice::Form codes{.parameter = form.rice, .two_level = form.kind == Kind::two_level};
+  for (std::uint64_t c = 0; c < quarter; ++c) {
+    for (rice::Lane& lane : lanes) {
+      BitReader bits(stream, lane.position);
+      const SparseHead head = read_sparse_head(bits, form, kChunk);
+      HARAMBEE_CHECK(head.flaw == Flaw::none);  // parse() has read the same bytes
+      lane.position = bits.position();
+      lane.left = head.count;
+      lane.next = 0;
+      const float low = addend(static_cast<std::int32_t>(head.low));
+      const float high = addend(static_cast<std::int32_t>(head.high));
+      lane.addend = {low, -low, high, -high};
+    }
+    HARAMBEE_CHECK(rice::add_lanes(stream, codes, lanes));
+    for (rice::Lane& lane : lanes) lane.to += kChunk;
+  }
+  rice::add_waiting(lanes);
+  return lanes.back().position;
+}
+
 Form form_of(Kind kind, std::uint32_t keep) {
   return {kind, keep, keep != 0 ? container::rice_parameter(keep) : 0};
 }
@@ -200,8 +233,14 @@ Result<Delta> Delta::parse(View blob, std::uint64_t parameters, const Codec& cod
   BitReader bits(blob.subspan(container::kHeaderBytes), 0);
   Chunk chunk;
   std::uint32_t largest = 0;  // mantissa
+  std::uint64_t quarter_end = delta.quarter();
+  std::size_t next_quarter = 1;
   for (std::uint64_t c = 0; c < delta.chunks(); ++c) {
     std::uint32_t mantissa = 0;
+    if (c == quarter_end && next_quarter < delta.quarter_begins_.size()) {
+      delta.quarter_begins_[next_quarter++] = bits.position();
+      quarter_end += delta.quarter();
+    }
     const Flaw flaw = read_chunk(bits, form, chunk_length(parameters, c), mantissa, chunk);
     if (bits.overrun()) return bad("it ends too early");
     if (flaw != Flaw::none) return bad(describe(flaw));
@@ -280,28 +319,21 @@ std::size_t SumReader::add_next(std::uint32_t length, const rice::Sums& sums,
 void add_scaled(const Delta& delta, float factor, std::span<float> values) {
   HARAMBEE_CHECK(float_mode_is_exact() && values.size() == delta.parameters());
   const auto unit = static_cast<float>(power_of_two(delta.exponent()));
-  // A chunk's places lie scattered in memory: they are asked for while the chunk before it is
-  // added.
-  Delta::Chunk chunks[2];
-  Delta::Cursor cursor(delta);
-  Delta::Chunk* now = &chunks[0];
-  Delta::Chunk* soon = &chunks[1];
-  float* at = values.data();
-  cursor.next(*now);
-  for (; now->size != 0 || !cursor.done(); at += kChunk, std::swap(now, soon)) {
-    soon->size = 0;
-    if (!cursor.done()) cursor.next(*soon);
-    // Nearly all lines, where many are sent: those come as a stream.
-    const std::uint32_t asked = soon->size <= kChunk / 16 ? std::min(soon->size, now->size) : 0;
-    const auto add = [&](std::uint32_t i) {
-      const float value = static_cast<float>(now->value[i]) * unit;
-      at[now->place[i]] += factor * value;
-    };
-    for (std::uint32_t i = 0; i < asked; ++i) {
-      __builtin_prefetch(at + kChunk + soon->place[i], 1);
-      add(i);
-    }
-    for (std::uint32_t i = asked; i < now->size; ++i) add(i);
+  const auto addend = [&](std::int32_t value) {
+    return factor * (static_cast<float>(value) * unit);
+  };
+  const Form form = form_of(delta.kind_, delta.keep_);
+  std::uint64_t done = 0, bit = 0;
+  if (form.kind == Kind::sign || form.kind == Kind::two_level) {
+    const View stream = delta.blob_.subspan(container::kHeaderBytes);
+    bit = add_quarters(stream, form, delta.quarter(), delta.quarter_begins_, addend, values.data());
+    done = 4 * delta.quarter();
+  }
+  Delta::Chunk chunk;
+  for (Delta::Cursor cursor(delta, done, bit); !cursor.done(); ++done) {
+    cursor.next(chunk);
+    float* const to = values.data() + done * kChunk;
+    for (std::uint32_t i = 0; i < chunk.size; ++i) to[chunk.place[i]] += addend(chunk.value[i]);
   }
 }
 

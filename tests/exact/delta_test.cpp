@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <functional>
 
@@ -312,23 +313,52 @@ TEST(Delta, ManyAreAddedUpAsEachIsRead) {
   }
 }
 
+// What the cursor walks over, value by value.
+std::vector<float> walked(const Delta& delta) {
+  std::vector<float> values(delta.parameters());
+  Delta::Chunk chunk;
+  std::size_t first = 0;
+  for (Delta::Cursor cursor(delta); !cursor.done(); first += kChunk) {
+    cursor.next(chunk);
+    for (std::uint32_t i = 0; i < chunk.size; ++i) {
+      values[first + chunk.place[i]] =
+          std::ldexp(static_cast<float>(chunk.value[i]), delta.exponent());
+    }
+  }
+  return values;
+}
+
+void expect_adds_what_it_decodes(const Codec& codec, std::size_t n, bool gaps) {
+  Rng rng = rng_of("add");
+  std::vector<float> residual = bell(rng, n, 0.1F);
+  // Chunks of which nothing is sent, and chunks with few values.
+  for (std::size_t i = 0; gaps && i < n; ++i) {
+    if (i / kChunk % 3 == 1 || (i / kChunk % 3 == 2 && i % 700 != 5)) residual[i] = 0;
+  }
+  const Bytes blob = encoded(codec, residual);
+  const Delta delta = Delta::parse(blob, n, codec, test_base()).value();
+  std::vector<float> start = bell(rng, n, 1.0F);
+  for (std::size_t i = 0; i < n; i += 3) start[i] = -0.0F;
+  const std::vector<float> values = walked(delta);
+  EXPECT_EQ(decode(delta), values);
+  std::vector<float> sum = start;
+  add_scaled(delta, -0.25F, sum);
+  SquaredNorm::Integer norm = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    volatile float product = -0.25F * values[i];
+    const float want = values[i] == 0 ? start[i] : start[i] + product;
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(sum[i]), std::bit_cast<std::uint32_t>(want)) << i;
+    const double integer = static_cast<double>(values[i]) / std::ldexp(1.0, delta.exponent());
+    norm += static_cast<SquaredNorm::Integer>(integer * integer);
+  }
+  EXPECT_TRUE(norm == delta.squared_norm().integer);
+}
+
 TEST(Delta, AddsWhatItDecodes) {
   for (const Codec& codec : all_codecs()) {
-    Rng rng = rng_of("add");
-    const std::size_t n = 9'000;
-    const Bytes blob = encoded(codec, bell(rng, n, 0.1F));
-    const Delta delta = Delta::parse(blob, n, codec, test_base()).value();
-    const std::vector<float> start = bell(rng, n, 1.0F), values = decode(delta);
-    std::vector<float> sum = start;
-    add_scaled(delta, -0.25F, sum);
-    SquaredNorm::Integer norm = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      volatile float product = -0.25F * values[i];
-      ASSERT_EQ(sum[i], values[i] == 0 ? start[i] : start[i] + product);
-      const double integer = static_cast<double>(values[i]) / std::ldexp(1.0, delta.exponent());
-      norm += static_cast<SquaredNorm::Integer>(integer * integer);
+    for (const std::size_t n : {1, 9'000, 5 * 4'096, 5 * 4'096 + 1, 61'000}) {
+      for (const bool gaps : {false, true}) expect_adds_what_it_decodes(codec, n, gaps);
     }
-    EXPECT_TRUE(norm == delta.squared_norm().integer);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "exact/container.h"
 #include "exact/math.h"
 #include "exact/rice.h"
+#include "exact/rice_lanes.h"
 #include "tests/exact/numbers.h"
 
 namespace harambee::exact {
@@ -251,6 +252,54 @@ TEST_P(Kernels, RiceStreams) {
       ASSERT_EQ(sums, slow_sums);
     }
   }
+}
+
+// Four chunks of one stream at four places of it, several times: full ones, and some with few
+// values.
+TEST_P(Kernels, RiceLanes) {
+  Rng rng = rng_of("four");
+  std::uint64_t inside = 0;
+  for (int trial = 0; trial < 400; ++trial) {
+    Bytes stream(8 + rng.below(3'000));
+    for (std::uint8_t& byte : stream) {
+      byte = static_cast<std::uint8_t>(rng.next() & rng.next());
+      if (trial % 2 == 1) byte &= 0x33;  // short gaps, so that much of it is inside
+      if (rng.below(200) == 0) byte = 0xFF;
+    }
+    const rice::Form form{.parameter = static_cast<unsigned>(rng.below(7)),
+                          .two_level = rng.below(2) == 1};
+    std::vector<float> fast = varied("to", 4 * 3 * kChunk);
+    for (std::size_t i = 0; i < fast.size(); i += 5) fast[i] = -0.0F;
+    std::vector<float> slow = fast;
+    rice::Lanes quick, plain;
+    for (std::size_t i = 0; i < quick.size(); ++i) {
+      quick[i].to = fast.data() + i * 3 * kChunk;
+      for (rice::Lane::Waiting& one : quick[i].waiting) one.to = quick[i].to;
+      plain[i].to = slow.data() + i * 3 * kChunk;
+      quick[i].position = plain[i].position = rng.below(8 * stream.size());
+    }
+    bool go_on = true;
+    for (int chunk = 0; go_on && chunk < 3; ++chunk) {
+      for (std::size_t i = 0; i < quick.size(); ++i) {
+        const std::uint64_t left = rng.below(3) == 0 ? rng.below(20) : 40;
+        quick[i].left = plain[i].left = left;
+        quick[i].next = plain[i].next = 0;
+        quick[i].addend = plain[i].addend = {0.5F, -0.5F, 1e9F + static_cast<float>(chunk), -1e9F};
+      }
+      go_on = rice::add_lanes(stream, form, quick);
+      ASSERT_EQ(go_on, rice::reference::add_lanes(stream, form, plain));
+      for (std::size_t i = 0; go_on && i < quick.size(); ++i) {
+        ASSERT_EQ(quick[i].position, plain[i].position);
+        quick[i].to += kChunk;
+        plain[i].to += kChunk;
+      }
+    }
+    if (!go_on) continue;
+    rice::add_waiting(quick);
+    expect_same_bits(fast, slow);
+    ++inside;
+  }
+  EXPECT_GT(inside, 50u);
 }
 
 // What is written is what is read, whatever the number of values and the flags.
