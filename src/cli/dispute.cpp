@@ -9,7 +9,6 @@
 #include "cli/verbs.h"
 #include "fold/audit.h"
 #include "fold/audit_acts.h"
-#include "fold/explain.h"
 #include "node/publisher.h"
 
 namespace harambee::cli {

@@ -15,6 +15,8 @@
 
 namespace harambee::fold {
 
+struct RunState;
+
 // The class whose every result is the same bits everywhere: a difference is a proof of forgery.
 inline constexpr std::string_view kExactClass = "exact-1";
 
@@ -75,5 +77,9 @@ struct Dispute {
 };
 [[nodiscard]] Payload write(const Dispute& act);
 [[nodiscard]] Result<Dispute> parse_dispute(const Payload& payload);
+// Why a dispute by this key would change nothing now; none: it would call all auditors
+// (spec/audit.md §6).
+[[nodiscard]] std::optional<std::string> object_to_dispute(const RunState& run, const KeyId& author,
+                                                           const Dispute& act);
 
 }  // namespace harambee::fold

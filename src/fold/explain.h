@@ -31,11 +31,6 @@ struct Explanation {
 // not_found: the round has not opened.
 [[nodiscard]] Result<Explanation> explain_round(const RunState& run, std::int64_t round);
 
-// Why a dispute by this key would change nothing now; none: it would call all auditors
-// (spec/audit.md §6).
-[[nodiscard]] std::optional<std::string> object_to_dispute(const RunState& run, const KeyId& author,
-                                                           const Dispute& act);
-
 [[nodiscard]] Json to_json(const Explanation& explanation);
 // "subject: verdict", then "  #<index> <first 12 digits of the record id> <sentence>" lines.
 [[nodiscard]] std::string to_text(const Explanation& explanation);

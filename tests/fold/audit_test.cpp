@@ -1,132 +1,17 @@
 // Audits: who is drawn, what an answer does, who is suspended, convicted, cleared, named a liar.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
 
 #include "base/rng.h"
-#include "fold/explain.h"
-#include "tests/fold/log_builder.h"
+#include "tests/fold/audit_world.h"
 
 namespace harambee::fold {
 namespace {
 
-using testing::blob;
-using testing::digest_of;
-using ::testing::HasSubstr;
-using testing::small_recipe;
-using testing::Swarm;
-
-constexpr Decimal kAlways{1'000'000'000};
-
-Recipe audited_recipe() {
-  Recipe recipe = small_recipe();
-  recipe.rounds = 100;
-  recipe.checkpoint_every = 100;
-  recipe.judge.auditors = 2;
-  recipe.judge.audit = kAlways;
-  recipe.judge.audit_newcomer = kAlways;
-  recipe.judge.newcomer_rounds = 0;
-  return recipe;
-}
-
-// A run whose every accepted contribution is audited, unless a test says otherwise.
-class AuditTest : public ::testing::Test {
+class AuditTest : public AuditWorld {
  protected:
-  explicit AuditTest(std::vector<std::string> validators = {"v1", "v2", "v3", "v4", "v5"},
-                     const Recipe& recipe = audited_recipe())
-      : swarm(std::move(validators), recipe) {
-    swarm.join({"ada", "ben", "eve"});
-    swarm.start();
-  }
-  const RunState& run() const { return swarm.run(); }
-  // A round of all three, and the tick that draws its audits.
-  void round() {
-    swarm.play_round({"ada", "ben", "eve"});
-    swarm.tick_after(1);
-  }
-  const ClosedContribution& of(const std::string& who, std::int64_t number = 0) {
-    for (const auto& one : run().history[static_cast<std::size_t>(number)].contributions) {
-      if (one.author == swarm.id(who)) return one;
-    }
-    ADD_FAILURE() << who << " has nothing in round " << number;
-    return run().history[0].contributions[0];
-  }
-  const AuditCase& audit(const std::string& who, std::int64_t number = 0) {
-    const AuditCase* found = run().audit_of(of(who, number).place.id);
-    EXPECT_NE(found, nullptr) << who;
-    return found ? *found : run().audits.at(0);
-  }
-  Audit exact(const std::string& who, std::int64_t number = 0) {
-    const ClosedContribution& one = of(who, number);
-    return {swarm.run_id,
-            number,
-            one.place.id,
-            AuditResult::exact,
-            Replica{one.delta.digest, one.error_feedback.after, one.optimizer.after},
-            {},
-            {}};
-  }
-  // `made` tells differing auditors apart: whoever says the same word made the same bytes.
-  Audit differs(const std::string& who, const std::string& made = "truth",
-                std::int64_t number = 0) {
-    Audit act = exact(who, number);
-    act.result = AuditResult::differs;
-    act.made->delta = digest_of(made);
-    return act;
-  }
-  std::string say(const std::string& auditor, const Audit& act) {
-    return swarm.say(auditor, write(act)).reason;
-  }
-  // Names of those who were drawn for a case.
-  std::vector<std::string> drawn(const AuditCase& one) {
-    std::vector<std::string> names;
-    for (const KeyId& key : one.auditors) {
-      for (const std::string& name : swarm.validator_names) {
-        if (swarm.id(name) == key) names.push_back(name);
-      }
-    }
-    return names;
-  }
-  std::string undrawn(const AuditCase& one) {
-    for (const std::string& name : swarm.validator_names) {
-      if (!one.asks(swarm.id(name))) return name;
-    }
-    ADD_FAILURE();
-    return "";
-  }
-  Outcome dispute(const std::string& by, const std::string& who, std::int64_t number = 0) {
-    return swarm.say(by, write(Dispute{swarm.run_id, number, of(who, number).place.id}));
-  }
-  Reveal reveal(const std::string& who, std::int64_t number) {
-    const ClosedContribution& one = of(who, number);
-    return {swarm.run_id,
-            number,
-            one.place.id,
-            {{*one.error_feedback.before, 100, std::string(kErrorFeedbackType)},
-             {*one.optimizer.before, 200, std::string(kOptimizerType)}}};
-  }
-  std::int64_t patience() const {
-    const Recipe& recipe = run().recipe;
-    return 4 * (recipe.commit_ms + recipe.reveal_ms + recipe.score_ms);
-  }
-  std::string verdict(const std::string& who) {
-    return to_text(*explain_peer(run(), swarm.id(who)));
-  }
-  void expect_credits_add_up() const {
-    MicroCredit sum;
-    for (const auto& [key, amount] : run().credits) {
-      EXPECT_GE(amount.micros(), 0);
-      sum += amount;
-    }
-    EXPECT_EQ(sum, run().distributed);
-    const auto paid =
-        static_cast<std::int64_t>(run().history.size()) * run().recipe.credit.round.micros();
-    EXPECT_EQ((run().distributed + run().forfeited).micros(), paid);
-  }
-
-  Swarm swarm;
+  using AuditWorld::AuditWorld;
 };
 
 // ── The draw ──
@@ -459,98 +344,6 @@ TEST_F(AuditTest, StrangersNewcomersAndLatecomersDoNotDispute) {
   EXPECT_EQ(dispute("eve", "ben").reason, "late: the contribution is too old");
 }
 
-// ── States ──
-
-TEST_F(AuditTest, AShortChainNeedsNoStatesALongOneDoes) {
-  for (int i = 0; i < kChainLinksMax; ++i) round();
-  EXPECT_EQ(audit("ada", kChainLinksMax - 1).phase, AuditPhase::audit);
-  round();
-  EXPECT_EQ(of("ada", kChainLinksMax).links, kChainLinksMax + 1);
-  EXPECT_EQ(audit("ada", kChainLinksMax).phase, AuditPhase::reveal);
-  const std::string auditor = drawn(audit("ada", kChainLinksMax))[0];
-  EXPECT_EQ(say(auditor, exact("ada", kChainLinksMax)),
-            "the states before it are not revealed yet");
-}
-
-class LongChain : public AuditTest {
- protected:
-  LongChain() {
-    for (int i = 0; i < kLast + 1; ++i) round();
-  }
-  static constexpr std::int64_t kLast = kChainLinksMax;  // the first round that needs states
-};
-
-TEST_F(LongChain, WhatIsRevealedMustBeWhatWasCommittedTo) {
-  Reveal act = reveal("ada", kLast);
-  act.states[0].digest = digest_of("other");
-  EXPECT_THAT(swarm.say("ada", write(act)).reason, HasSubstr("not the states"));
-  act = reveal("ada", kLast);
-  act.states.pop_back();
-  EXPECT_THAT(swarm.say("ada", write(act)).reason, HasSubstr("not the states"));
-  EXPECT_THAT(swarm.say("ben", write(reveal("ada", kLast))).reason, HasSubstr("only its author"));
-  EXPECT_EQ(swarm.say("ada", write(reveal("ada", kLast))).reason, "");
-  EXPECT_EQ(audit("ada", kLast).phase, AuditPhase::audit);
-  EXPECT_EQ(audit("ada", kLast).states.size(), 2u);
-  EXPECT_EQ(swarm.say("ada", write(reveal("ada", kLast))).reason, "nobody waits for these states");
-  for (const std::string& each : drawn(audit("ada", kLast))) {
-    EXPECT_EQ(say(each, exact("ada", kLast)), "");
-  }
-  EXPECT_EQ(audit("ada", kLast).end, AuditEnd::passed);
-}
-
-TEST_F(LongChain, WhoDoesNotRevealIsSuspendedUntilItDoesAndNeverSlashed) {
-  swarm.tick_after(patience());
-  EXPECT_EQ(audit("ada", kLast).end, AuditEnd::withheld);
-  ASSERT_TRUE(swarm.member("ada").suspended);
-  EXPECT_THAT(*swarm.member("ada").suspended, HasSubstr("were not revealed"));
-  EXPECT_FALSE(swarm.member("ada").slashed);
-  EXPECT_FALSE(swarm.member("ada").excluded);
-  EXPECT_EQ(run().forfeited, MicroCredit());
-  EXPECT_EQ(swarm.say("ada", write(reveal("ada", kLast))).reason, "");
-  EXPECT_FALSE(swarm.member("ada").suspended);
-  EXPECT_EQ(audit("ada", kLast).phase, AuditPhase::audit);
-}
-
-// The record names states that nobody can fetch.
-TEST_F(LongChain, AuditorsSayWhenTheStatesCannotBeHad) {
-  swarm.say("ada", write(reveal("ada", kLast)));
-  Audit act = exact("ada", kLast);
-  act.result = AuditResult::withheld;
-  act.made.reset();
-  const auto auditors = drawn(audit("ada", kLast));
-  EXPECT_EQ(say(auditors[0], act), "");
-  EXPECT_FALSE(swarm.member("ada").suspended);
-  EXPECT_EQ(say(auditors[1], act), "");
-  EXPECT_EQ(audit("ada", kLast).end, AuditEnd::withheld);
-  EXPECT_TRUE(swarm.member("ada").suspended);
-  // Revealed once more, they are asked once more.
-  EXPECT_EQ(swarm.say("ada", write(reveal("ada", kLast))).reason, "");
-  EXPECT_FALSE(swarm.member("ada").suspended);
-  for (const std::string& each : auditors) EXPECT_EQ(say(each, exact("ada", kLast)), "");
-  EXPECT_EQ(audit("ada", kLast).end, AuditEnd::passed);
-}
-
-TEST_F(LongChain, OnlyUnsettledCreditIsForfeited) {
-  while (run().history.size() < 20) {
-    for (const char* who : {"ada", "ben", "eve"}) {
-      const auto number = static_cast<std::int64_t>(run().history.size()) - 1;
-      swarm.say(who, write(reveal(who, number)));
-    }
-    round();
-  }
-  const std::int64_t newest = 19;
-  swarm.say("eve", write(reveal("eve", newest)));
-  for (const char* each : {"v1", "v2", "v3"}) EXPECT_EQ(say(each, differs("eve", "x", newest)), "");
-  ASSERT_TRUE(swarm.member("eve").slashed);
-  for (std::int64_t number = 0; number <= newest; ++number) {
-    const bool settled = newest - number >= kUnsettledRounds;
-    EXPECT_EQ(of("eve", number).credit == MicroCredit(), !settled) << number;
-    EXPECT_EQ(of("eve", number).forfeited != MicroCredit(), !settled) << number;
-  }
-  expect_credits_add_up();
-}
-
-// What the convicted has in the open round earns nothing.
 TEST_F(AuditTest, TheOpenRoundPaysTheConvictedNothing) {
   round();
   swarm.contribute({"ada", "ben", "eve"});
@@ -596,63 +389,6 @@ TEST_F(TwoAuditors, BothConvictOneAloneDoesNot) {
   EXPECT_FALSE(swarm.member("eve").slashed);
   EXPECT_EQ(say("v2", differs("eve")), "");
   EXPECT_TRUE(swarm.member("eve").slashed);
-}
-
-// ── Inexact classes ──
-
-class Tolerant : public AuditTest {
- protected:
-  static Recipe recipe() {
-    Recipe recipe = audited_recipe();
-    recipe.inner.steps = kToleranceStepsMin;
-    return recipe;
-  }
-  Tolerant() : AuditTest({"v1", "v2", "v3"}, recipe()) {
-    swarm.leave("eve");
-    swarm.join("eve", "torch-2");
-    swarm.contribute({"ada", "ben", "eve"});
-    swarm.finish_round();
-    swarm.tick_after(1);
-  }
-  Reveal fresh_reveal() {
-    const ClosedContribution& one = of("eve");
-    return {swarm.run_id,
-            0,
-            one.place.id,
-            {{one.error_feedback.after, 100, std::string(kErrorFeedbackType)}}};
-  }
-  Audit found(AuditResult result) {
-    return {swarm.run_id,          0, of("eve").place.id, result, {}, Decimal{175'000'000},
-            Decimal{1'300'000'000}};
-  }
-};
-
-TEST_F(Tolerant, SuspendsButNeverSlashes) {
-  EXPECT_EQ(audit("eve").phase, AuditPhase::reveal);
-  EXPECT_EQ(swarm.say("eve", write(fresh_reveal())).reason, "");
-  for (const char* each : {"v1", "v2", "v3"}) {
-    const std::string objection = say(each, found(AuditResult::far));
-    if (audit("eve").phase == AuditPhase::ended) break;
-    EXPECT_EQ(objection, audit("eve").asks(swarm.id(each)) ? "" : objection);
-  }
-  EXPECT_EQ(audit("eve").end, AuditEnd::accused);
-  EXPECT_TRUE(swarm.member("eve").suspended);
-  EXPECT_FALSE(swarm.member("eve").slashed);
-  EXPECT_EQ(run().forfeited, MicroCredit());
-  EXPECT_TRUE(run().liars.empty());
-}
-
-TEST_F(Tolerant, NamesNobodyALiar) {
-  EXPECT_EQ(swarm.say("eve", write(fresh_reveal())).reason, "");
-  const std::string first = drawn(audit("eve"))[0];
-  EXPECT_EQ(say(first, found(AuditResult::far)), "");
-  EXPECT_TRUE(swarm.member("eve").suspended);
-  for (const std::string& each : swarm.validator_names) {
-    if (each != first) say(each, found(AuditResult::near));
-  }
-  EXPECT_EQ(audit("eve").end, AuditEnd::cleared);
-  EXPECT_FALSE(swarm.member("eve").suspended);
-  EXPECT_TRUE(run().liars.empty());
 }
 
 }  // namespace

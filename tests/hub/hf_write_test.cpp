@@ -1,98 +1,16 @@
 // What Hugging Face clients write: the requests of huggingface_hub 1.23, in its order.
 #include <map>
 
-#include "base/encoding.h"
-#include "hub/hf_json.h"
+#include "hub/hf_author.h"
 #include "hub/hf_last_commit.h"
 #include "hub/hf_requests.h"
-#include "hub/hf_text.h"
-#include "hub/hf_token.h"
-#include "hub/hf_world.h"
 
 namespace harambee::hub {
 namespace {
 
-using nlohmann::json;
 using testing::HasSubstr;
 
-class HfWriteTest : public HfWorld {
- protected:
-  void SetUp() override {
-    HfWorld::SetUp();
-    EXPECT_EQ(ask(request("POST", "/records", text(alice.introduce()))).status, 200);
-    grant(alice, token, "alice");
-  }
-  void grant(Person& owner, const std::string& text, const std::string& space) {
-    log_record(owner, filled(owner, fold::write(fold::GrantToken{token_key(text)->public_key(),
-                                                                 "laptop", space})));
-  }
-  Headers with_token(const std::string& text) { return {{"authorization", "Bearer " + text}}; }
-  HttpResponse send(const std::string& target, const json& body) {
-    return post(target, body.dump(), with_token(token));
-  }
-  void create(const std::string& name = "bert") {
-    EXPECT_EQ(send("/api/repos/create", {{"name", name}, {"organization", nullptr}}).status, 200);
-  }
-  HttpResponse commit(const std::string& lines, const std::string& id = "alice/bert",
-                      const std::string& branch = "main") {
-    return post("/api/models/" + id + "/commit/" + branch, lines, with_token(token));
-  }
-  HttpResponse remove(const std::string& target, const json& body = json::object()) {
-    return ask(request("DELETE", target, body.dump(), with_token(token)));
-  }
-  std::vector<std::string> names(const std::string& kind) {
-    std::vector<std::string> out;
-    const json refs = get_json("/api/models/alice/bert/refs");
-    for (const json& ref : refs.at(kind)) out.push_back(ref.at("name"));
-    return out;
-  }
-  static std::string header_line(const std::string& summary, const std::string& parent = "") {
-    json value = {{"summary", summary}, {"description", ""}};
-    if (!parent.empty()) value["parentCommit"] = parent;
-    return json{{"key", "header"}, {"value", value}}.dump() + "\n";
-  }
-  static std::string file_line(const std::string& path, std::string_view content) {
-    return json{{"key", "file"},
-                {"value",
-                 {{"content", base64(view(content))}, {"path", path}, {"encoding", "base64"}}}}
-               .dump() +
-           "\n";
-  }
-  static std::string large_line(const std::string& path, std::string_view content) {
-    return json{{"key", "lfsFile"},
-                {"value",
-                 {{"path", path},
-                  {"algo", "sha256"},
-                  {"oid", sha256(view(content)).hex()},
-                  {"size", content.size()}}}}
-               .dump() +
-           "\n";
-  }
-  json batch(std::string_view content, const std::string& id = "alice/bert",
-             const std::string& transfer = "basic") {
-    const auto answer =
-        send("/" + id + ".git/info/lfs/objects/batch",
-             {{"operation", "upload"},
-              {"transfers", {"basic", "multipart", "xet"}},
-              {"objects", {{{"oid", sha256(view(content)).hex()}, {"size", content.size()}}}},
-              {"hash_algo", "sha256"}});
-    EXPECT_EQ(answer.status, 200) << body(answer);
-    const json all = json::parse(body(answer));
-    EXPECT_EQ(all.at("transfer"), transfer);
-    return all.at("objects").at(0);
-  }
-  // The path and query of an upload's address.
-  static std::string upload_of(const json& object) {
-    const std::string href = object.at("actions").at("upload").at("href");
-    constexpr std::string_view host = "http://hub.test:8080";
-    EXPECT_TRUE(href.starts_with(host));
-    return href.substr(host.size());
-  }
-  std::string head() { return get_json("/api/models/alice/bert").at("sha"); }
-
-  Person alice{7};
-  std::string token = "hrb_" + std::string(64, '1');
-};
+class HfWriteTest : public HfAuthor {};
 
 TEST_F(HfWriteTest, SaysWhoATokenIs) {
   const auto answer = get("/api/whoami-v2", with_token(token));
@@ -354,90 +272,6 @@ TEST_F(HfWriteTest, AnUploadNeedsItsAddressAndItsBytes) {
   clock.pass(25LL * 3600 * 1000);
   EXPECT_EQ(ask(request("PUT", target, content)).status, 403);
   EXPECT_EQ(ask(request("PUT", upload_of(batch(content)), content)).status, 201);
-}
-
-class HfPartsTest : public HfWriteTest {
- protected:
-  void SetUp() override {
-    HfWriteTest::SetUp();
-    options.hugging_face.uploads.part_bytes_min = 4;
-    options.hugging_face.uploads.parts_max = 3;
-    make_the_hub();
-    create();
-  }
-  std::vector<std::string> links(const json& object) {
-    std::vector<std::string> out;
-    for (const auto& [name, href] : object.at("actions").at("upload").at("header").items()) {
-      if (name == "chunk_size") continue;
-      EXPECT_EQ(name, "0000" + std::to_string(out.size() + 1));
-      out.push_back(href.get<std::string>().substr(std::string("http://hub.test:8080").size()));
-    }
-    return out;
-  }
-  HttpResponse put(const std::string& target, std::string_view bytes) {
-    return ask(request("PUT", target, bytes));
-  }
-};
-
-TEST_F(HfPartsTest, TakesALargeFileInParts) {
-  const std::string large = "0123456789";
-  const json object = batch(large, "alice/bert", "multipart");
-  EXPECT_EQ(object.at("actions").at("upload").at("header").at("chunk_size"), "4");
-  const auto parts = links(object);
-  ASSERT_EQ(parts.size(), 3u);
-  const std::string whole = upload_of(object);
-  EXPECT_EQ(put(parts[1], "4567").status, 503);  // too early
-  const auto first = put(parts[0], "0123");
-  EXPECT_EQ(first.status, 202);
-  EXPECT_NE(header(first, "ETag"), "");
-  EXPECT_EQ(post(whole, "{}").status, 422);
-  EXPECT_EQ(put(parts[0], "0123").status, 200);  // again: its answer was lost
-  EXPECT_EQ(put(parts[1], "456").status, 400);
-  EXPECT_EQ(put(parts[1], "4567").status, 202);
-  const auto last = put(parts[2], "89");
-  EXPECT_EQ(last.status, 201);
-  EXPECT_NE(header(last, "ETag"), "");
-  EXPECT_EQ(put(parts[1], "4567").status, 200);
-  EXPECT_EQ(post(whole, "{\"oid\":\"\",\"parts\":[]}").status, 200);
-  EXPECT_EQ(post(whole + "0", "{}").status, 403);
-  EXPECT_EQ(commit(header_line("Large") + large_line("w", large)).status, 200);
-  EXPECT_EQ(body(get("/alice/bert/resolve/main/w")), large);
-}
-
-TEST_F(HfPartsTest, GoesOnWhereASenderWentAway) {
-  const std::string large = "0123456789";
-  const auto parts = links(batch(large, "alice/bert", "multipart"));
-  EXPECT_EQ(put(parts[0], "0123").status, 202);
-  {
-    // Two bytes of four have come.
-    BodyPlan plan = hub->plan(request("PUT", parts[1], "4567"));
-    ASSERT_TRUE(plan.sink);
-    EXPECT_TRUE(plan.sink->write(view("45")).ok());
-    EXPECT_EQ(put(parts[1], "4567").status, 503);  // nobody else meanwhile
-  }
-  EXPECT_EQ(put(parts[1], "4567").status, 202);
-  EXPECT_EQ(put(parts[2], "89").status, 201);
-}
-
-TEST_F(HfPartsTest, OtherBytesAreRefusedAtTheEnd) {
-  const auto parts = links(batch("0123456789", "alice/bert", "multipart"));
-  EXPECT_EQ(put(parts[0], "0123").status, 202);
-  EXPECT_EQ(put(parts[1], "xxxx").status, 202);
-  EXPECT_EQ(put(parts[2], "89").status, 422);
-  // From the beginning, then.
-  EXPECT_EQ(put(parts[0], "0123").status, 202);
-}
-
-TEST_F(HfPartsTest, PartsGrowWithTheFile) {
-  const std::string large(100, 'x');
-  const json object = batch(large, "alice/bert", "multipart");
-  EXPECT_EQ(object.at("actions").at("upload").at("header").at("chunk_size"), "34");
-  EXPECT_EQ(links(object).size(), 3u);
-  const std::string path = links(object)[0].substr(0, links(object)[0].find("&first"));
-  for (const char* odd : {"&first=90&count=11", "&first=101&count=1", "&first=0&count=0",
-                          "&first=x&count=1", "&first=0"}) {
-    EXPECT_EQ(put(path + odd, "12345678901").status, 400) << odd;
-  }
 }
 
 TEST_F(HfWriteTest, TellsHowFilesTravel) {
