@@ -270,7 +270,8 @@ void World::check_numbers(const fold::ClosedRound& closed) {
   const auto& blobs = hubs_[0]->disk.platters().blobs;
   const Ledger::Closed& own = ledger_.history.at(static_cast<std::size_t>(closed.number));
   if (losses_.size() == static_cast<std::size_t>(closed.number)) check_loss(closed);
-  Recount::Round round{plan_.recipe, up_, down_, closed.base, {}, own.possible, {}, {}, {}};
+  Recount::Round round{plan_.recipe,      up_, down_, closed.base, {}, own.possible,
+                       closed.score_seed, {},  {},    {}};
   for (const fold::ClosedContribution& one : closed.contributions) {
     if (!one.accepted) continue;
     const auto blob = blobs.find(one.delta.digest);

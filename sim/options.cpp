@@ -78,6 +78,17 @@ void draw_judge(Plan& plan, const Config& config) {
   }
 }
 
+// The rules for runs that look at distances alone; they hold as well where work is tried on text.
+void draw_rules(Plan& plan, const Config& config) {
+  Stream draw(config.seed, "rules");
+  fold::JudgeRule& judge = plan.recipe.judge;
+  const bool changes = draw.chance(1, 3), mixes = draw.chance(1, 2);
+  const Decimal faulty{draw.between(0, 9) * 50'000'000};
+  if (!changes) return;
+  judge.aggregate = mixes ? fold::AggregateRule::neighbours : fold::AggregateRule::krum;
+  judge.faulty = faulty;
+}
+
 // What keeps one step from doing harm for ever. A maintainer who oversteps needs a way back.
 void draw_bounds(Plan& plan, const Config& config) {
   Stream draw(config.seed, "bounds");
@@ -206,6 +217,7 @@ Plan draw_plan(const Config& config) {
   }
   draw_people(plan, draw, config.peers);
   draw_judge(plan, config);
+  draw_rules(plan, config);
   draw_bounds(plan, config);
   draw_texts(plan, config);
   draw_network(plan, draw);

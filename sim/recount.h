@@ -13,8 +13,11 @@
 #include "base/sign.h"
 #include "exact/codec.h"
 #include "fold/recipe.h"
+#include "sim/dense.h"
 
 namespace harambee::sim {
+
+struct Scene;  // recount_rules.h
 
 struct Recount {
   struct Work {
@@ -30,6 +33,7 @@ struct Recount {
     Digest base;
     std::vector<Work> accepted;
     std::uint64_t possible = 0;  // votes that there could have been, in 2^-30
+    Digest seed;                 // of the round's scores: draws the sample of chunks
     View update;
     std::optional<View> last_update;  // of the newest round before that made one
     Digest last_base;
@@ -38,9 +42,12 @@ struct Recount {
   std::vector<float> residual;  // as long as the weights
   bool shortened = false;       // the last round's step, to the bound
 
-  // Goes one round on. Empty: the numbers follow; otherwise what does not fit. Only for models of
-  // one chunk: there is nothing to draw samples from.
+  // Goes one round on. Empty: the numbers follow; otherwise what does not fit.
   [[nodiscard]] std::string round(const Round& round);
+
+ private:
+  std::vector<float> aggregate(const Scene& scene, const fold::JudgeRule& judge);
+  std::string take_step(const Dense& step, const std::vector<float>& aggregate, const Round& round);
 };
 
 }  // namespace harambee::sim

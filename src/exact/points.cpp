@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/mutant.h"
+
 namespace harambee::exact {
 namespace {
 
@@ -99,7 +101,8 @@ std::vector<double> geometric_median_of_neighbours(const Points& points, double 
   // mixed_i = Σ mix[i][j] · point_j
   std::vector<std::vector<double>> mix(n, std::vector<double>(n));
   for (std::size_t i = 0; i < n; ++i) {
-    const std::vector<std::size_t> chosen = nearest(points, i, (1 - faulty) * total);
+    const double wanted = HARAMBEE_MUTANT("mixes-nothing") ? 1 : (1 - faulty) * total;
+    const std::vector<std::size_t> chosen = nearest(points, i, wanted);
     double weight = 0;
     for (const std::size_t j : chosen) weight += points.weight(j);
     for (const std::size_t j : chosen) mix[i][j] = points.weight(j) / weight;
@@ -151,7 +154,7 @@ std::vector<double> multi_krum(const Points& points, double faulty) {
   double chosen = 0;
   for (const std::size_t i : order_by(score)) {
     if (points.weight(i) <= 0) continue;
-    if (chosen >= wanted) break;
+    if (chosen >= wanted && !HARAMBEE_MUTANT("krum-takes-all")) break;
     out[i] = points.weight(i);
     chosen += points.weight(i);
   }
