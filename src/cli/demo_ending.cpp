@@ -55,7 +55,7 @@ std::vector<std::string> other_simd() {
 // With the tokens that the volunteers' accepted work has used.
 std::vector<Baseline> baselines_for(const World& world, const fold::RunState& run) {
   std::int64_t tokens = 0;
-  for (const auto& [key, member] : run.members) tokens += member.tokens;
+  for (const fold::Member& member : run.members) tokens += member.tokens;
   return make_baselines(run.recipe, tokens, world.state.speed.cores);
 }
 

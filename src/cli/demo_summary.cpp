@@ -70,7 +70,8 @@ void fill_from_log(DemoSummary& summary, const fold::RunState& run, const DemoPl
   summary.volunteers = static_cast<unsigned>(plan.parts.size());
   summary.parameters = format::ModelLayout::make(run.recipe.model).value().parameters();
   summary.weights = run.weights.hex();
-  for (const auto& [key, member] : run.members) {
+  for (const fold::Member& member : run.members) {
+    const KeyId& key = member.key;
     summary.tokens += member.tokens;
     if (member.excluded) {
       summary.excluded.push_back({key.hex(), name_of(names, key), *member.excluded});

@@ -82,15 +82,14 @@ std::string standing(const fold::RunState& run, const fold::Member& member, cons
 }
 
 void print_members(const fold::RunState& run, Ui& ui) {
-  if (run.member_order.empty()) {
+  if (run.members.empty()) {
     ui.line("members   nobody has joined yet");
     return;
   }
   ui.line(ui.dim(fmt::format("{:<14}{:>9}{:>9}{:>12}{:>14}  {}", "member", "accepted", "rejected",
                              "credit", "tokens", "standing")));
-  for (const KeyId& key : run.member_order) {
-    const fold::Member& member = run.members.at(key);
-    ui.line(fmt::format("{:<14}{:>9}{:>9}{:>12}{:>14}  {}", short_key(key), member.accepted,
+  for (const fold::Member& member : run.members) {
+    ui.line(fmt::format("{:<14}{:>9}{:>9}{:>12}{:>14}  {}", short_key(member.key), member.accepted,
                         member.rejected, member.credit.str(),
                         human_count(static_cast<std::uint64_t>(member.tokens)),
                         standing(run, member, ui)));
@@ -131,7 +130,7 @@ Result<fold::Explanation> explanation(const fold::RunState& run,
   if (what[0].size() < 4) return invalid("give at least four digits of a key or record id");
   std::vector<Digest> keys{run.maintainer, run.coordinator};
   keys.insert(keys.end(), run.validators.begin(), run.validators.end());
-  keys.insert(keys.end(), run.member_order.begin(), run.member_order.end());
+  for (const fold::Member& member : run.members) keys.push_back(member.key);
   Result<std::optional<Digest>> key = complete(what[0], keys);
   if (!key) return key.error();
   if (*key) return fold::explain_peer(run, **key);

@@ -59,7 +59,7 @@ Tally tally(const AuditCase& audit) {
 template <typename Change>
 void change_standing(RunState& run, Member& member, Change&& change) {
   const auto awaited = [&run, &member] {
-    return run.phase == Phase::commit && run.expects(member) && !run.contribution_of(member.key);
+    return run.phase == Phase::commit && run.expects(member) && !run.has_contributed(member);
   };
   const bool before = awaited();
   change(member);
@@ -183,12 +183,12 @@ std::pair<std::string, Place> suspicion(const AuditCase& audit) {
 }  // namespace
 
 void refresh_suspension(RunState& run, const KeyId& author) {
-  const auto it = run.members.find(author);
-  if (it == run.members.end()) return;
+  Member* found = run.members.find(author);
+  if (!found) return;
   const auto suspending = std::ranges::find_if(run.audits, [&author](const AuditCase& audit) {
     return audit.author == author && audit.suspends();
   });
-  change_standing(run, it->second, [&](Member& member) {
+  change_standing(run, *found, [&](Member& member) {
     member.suspended.reset();
     if (suspending == run.audits.end()) return;
     std::tie(member.suspended, member.suspended_by) = suspicion(*suspending);

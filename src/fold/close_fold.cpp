@@ -120,7 +120,7 @@ void pay_round(RunState& run, ClosedRound& closed) {
 void update_standing(Member& member, const ClosedContribution& one, bool mostly_rejected,
                      const Place& close) {
   member.gains.push_back(one.counted_nanos);
-  if (member.gains.size() > kGainsKept) member.gains.pop_front();
+  if (member.gains.size() > kGainsKept) member.gains.erase(member.gains.begin());
   if (one.accepted) {
     ++member.accepted;
     member.tokens += one.tokens;

@@ -28,14 +28,13 @@ Candidates candidates_of(const RunState& run) {
   const std::uint64_t settled_before =
       run.history.empty() ? run.round.opened_index : run.history.back().opened_index;
   Candidates candidates;
-  for (const KeyId& key : run.member_order) {
-    const Member& member = run.members.at(key);
+  for (const Member& member : run.members) {
     if (!member.active() || member.joined.index >= run.round.opened_index) continue;
     const bool settled = member.joined.index < settled_before;
     (!settled        ? candidates.fresh
      : member.missed ? candidates.returning
                      : candidates.settled)
-        .push_back(key);
+        .push_back(member.key);
   }
   return candidates;
 }

@@ -137,7 +137,7 @@ void open_round(RunState& run, std::int64_t number, const Context& context) {
   run.round.opened_index = context.place.index;
   run.round.opened_ms = context.now_ms;
   run.round.cohort = draw_cohort(run, context.place.id);
-  for (const auto& [key, member] : run.members) {
+  for (const Member& member : run.members) {
     if (run.expects(member)) ++run.round.waiting_for;
   }
   enter(run, Phase::commit, context);
@@ -185,22 +185,20 @@ Objection take(RunState& run, const Context& context, const Start& act) {
 
 Objection take(RunState& run, const Context& context, const Join& act) {
   if (run.phase == Phase::finished) return "the run is finished";
-  const auto it = run.members.find(context.author);
-  if (it == run.members.end()) {
+  Member* known = run.members.find(context.author);
+  if (!known) {
     if (run.members.size() >= kMembersMax) {
       return "the run is full: " + std::to_string(kMembersMax) + " members";
     }
     Member member;
     member.key = context.author;
-    member.ordinal = run.member_order.size();
-    run.member_order.push_back(context.author);
     member.numeric_class = act.numeric_class;
     member.trainer = act.trainer;
     member.joined = context.place;
-    run.members.emplace(context.author, std::move(member));
+    run.members.add(std::move(member));
     return std::nullopt;
   }
-  Member& member = it->second;
+  Member& member = *known;
   if (member.excluded) return "the author is excluded: " + *member.excluded;
   if (!member.left) return "the author is a member already";
   member.left.reset();
@@ -211,20 +209,19 @@ Objection take(RunState& run, const Context& context, const Join& act) {
 }
 
 Objection take(RunState& run, const Context& context, const Leave&) {
-  const auto it = run.members.find(context.author);
-  if (it == run.members.end()) return "the author has not joined this run";
-  Member& member = it->second;
+  Member* found = run.members.find(context.author);
+  if (!found) return "the author has not joined this run";
+  Member& member = *found;
   if (member.left) return "the author has left already";
   const bool awaited =
-      run.phase == Phase::commit && run.expects(member) && !run.contribution_of(context.author);
+      run.phase == Phase::commit && run.expects(member) && !run.has_contributed(member);
   if (awaited) --run.round.waiting_for;
   member.left = context.place;
   return std::nullopt;
 }
 
 Objection take(RunState& run, const Context& context, Contribution act) {
-  const auto it = run.members.find(context.author);
-  Member* member = it == run.members.end() ? nullptr : &it->second;
+  Member* member = run.members.find(context.author);
   if (Objection objection = contribution_objection(run, member, context, act)) {
     return objection;
   }
@@ -241,12 +238,11 @@ Objection take(RunState& run, const Context& context, Contribution act) {
 
 void end_commit(RunState& run, const Context& context, const Digest& log_root) {
   HARAMBEE_CHECK(run.phase == Phase::commit);
-  for (const KeyId& key : run.member_order) {
-    Member& member = run.members.at(key);
-    if (!run.expects(member) || run.contribution_of(key)) continue;
+  for (Member& member : run.members) {
+    if (!run.expects(member) || run.has_contributed(member)) continue;
     member.missed = true;
     ++member.missed_rounds;
-    run.missed.push_back(key);
+    run.missed.push_back(member.key);
   }
   HARAMBEE_CHECK(static_cast<std::int64_t>(run.missed.size()) == run.round.waiting_for);
   run.round.score_seed = score_seed(HARAMBEE_MUTANT("known-seed") ? run.id : log_root);

@@ -34,7 +34,7 @@ const char* name(Phase phase) {
   return "";
 }
 
-const Member* RunState::member(const KeyId& key) const { return find(members, key); }
+const Member* RunState::member(const KeyId& key) const { return members.find(key); }
 
 const Committed* RunState::contribution_of(const KeyId& author) const {
   for (const Committed& committed : round.contributions) {

@@ -17,7 +17,7 @@
 #include "fold/audit.h"
 #include "fold/baseline.h"
 #include "fold/credit.h"
-#include "fold/own_data.h"
+#include "fold/member.h"
 #include "fold/place.h"
 #include "fold/recipe.h"
 #include "log/merkle.h"
@@ -25,9 +25,7 @@
 
 namespace harambee::fold {
 
-inline constexpr std::size_t kMembersMax = 65536;
-inline constexpr std::size_t kRefusalsKept = 256;  // per run, and for the log itself
-inline constexpr std::size_t kGainsKept = 16;
+inline constexpr std::size_t kRefusalsKept = 256;      // per run, and for the log itself
 inline constexpr std::int64_t kRejectedRoundsMax = 6;  // in a row, then the gains decide
 // A contribution that could not be evaluated counts as this gain, so that withholding for ever
 // has a consequence too, while one lost upload weighs nothing against real gains.
@@ -55,36 +53,6 @@ enum class Phase {
   finished,
 };
 [[nodiscard]] const char* name(Phase phase);
-
-struct Member {
-  KeyId key;
-  std::uint64_t ordinal = 0;  // join order, kept over leave and join
-  std::string numeric_class;
-  std::string trainer;
-  Place joined;  // the last join
-  std::optional<Place> left;
-  std::optional<std::string> excluded;  // the reason
-  Place excluded_by;                    // the close that excluded it; meaningless unless excluded
-  bool missed = false;                  // was expected, did not commit; until the next commit
-  std::int64_t missed_rounds = 0;       // ever
-  std::int64_t accepted = 0;            // contributions, ever
-  std::int64_t rejected = 0;
-  std::int64_t rejected_streak = 0;      // scored rounds in a row
-  std::deque<std::int64_t> gains;        // nano-nats, the last kGainsKept
-  std::optional<Digest> error_feedback;  // `after` of the last contribution taken
-  std::optional<Digest> optimizer;
-  std::optional<Place> last_contribution;
-  std::int64_t links = 0;   // of the chain of states that ends in the last contribution
-  std::int64_t tokens = 0;  // claimed, of accepted contributions
-  MicroCredit credit;       // as a trainer, what was forfeited taken off
-  OwnRecord own;            // of the own-versus-random test
-  // Until an audit is decided or its states are revealed: contributions are refused meanwhile.
-  std::optional<std::string> suspended;
-  Place suspended_by;    // meaningless unless suspended
-  bool slashed = false;  // excluded because a forgery was proven; its unsettled credit is gone
-
-  [[nodiscard]] bool active() const { return !left && !excluded && !suspended; }
-};
 
 // A contribution that was taken in the open round.
 struct Committed {
@@ -199,8 +167,7 @@ struct RunState {
   std::vector<KeyId> missed;         // of the open round, known when its commit phase ends
   std::vector<ClosedRound> history;  // history[r].number == r
 
-  std::map<KeyId, Member> members;
-  std::vector<KeyId> member_order;       // by ordinal
+  Members members;
   std::map<KeyId, MicroCredit> credits;  // all roles together
   MicroCredit distributed;               // the sum of credits, always
   MicroCredit forfeited;                 // what was taken back: the other part of all that was paid
@@ -214,7 +181,12 @@ struct RunState {
 
   [[nodiscard]] const Member* member(const KeyId& key) const;
   [[nodiscard]] const Committed* contribution_of(const KeyId& author) const;  // in the open round
-  [[nodiscard]] const Scored* score_of(const KeyId& validator) const;         // in the open round
+  // Whether there is one; at once, for who asks of all members.
+  [[nodiscard]] bool has_contributed(const Member& member) const {
+    return !round.contributions.empty() && member.last_contribution &&
+           member.last_contribution->index > round.opened_index;
+  }
+  [[nodiscard]] const Scored* score_of(const KeyId& validator) const;  // in the open round
   // The domains that no contribution may harm, in the order of a score's gains; empty if
   // judge.guard is off or none has a name.
   [[nodiscard]] std::span<const std::string> guarded() const;
@@ -292,6 +264,6 @@ struct LogState {
 // programs can compare what they folded. Computed from scratch: linear in the state's size.
 [[nodiscard]] Digest state_hash(const LogState& state);
 // The serialisation itself, so that two states that differ can be compared by eye.
-[[nodiscard]] Json state_json(const LogState& state);
+[[nodiscard]] std::string state_text(const LogState& state);
 
 }  // namespace harambee::fold

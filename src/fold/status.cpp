@@ -19,7 +19,7 @@ const char* standing(const RunState& run, const Member& member) {
   if (member.left) return "left";
   if (member.suspended) return "suspended";
   if (member.own.idle) return "idle";
-  if (run.phase == Phase::commit && run.contribution_of(member.key)) return "committed";
+  if (run.phase == Phase::commit && run.has_contributed(member)) return "committed";
   if (member.missed) return "missed";
   if (run.phase == Phase::commit && run.expects(member)) return "expected";
   if (run.phase == Phase::commit && run.left_out(member.key)) return "not drawn";
@@ -40,7 +40,7 @@ Json parent_json(const LogState& log, const RunState& run) {
 
 Json members_json(const RunState& run) {
   JsonArray members;
-  for (const KeyId& key : run.member_order) members.push_back(member_json(run, *run.member(key)));
+  for (const Member& member : run.members) members.push_back(member_json(run, member));
   return members;
 }
 

@@ -16,7 +16,7 @@ Json run_card(const Folded& folded, const RecordId& id) {
   const fold::RunState& run = *folded.state.run(id);
   const RunNotes& notes = folded.runs.at(id);
   std::int64_t active = 0;
-  for (const auto& [key, member] : run.members) active += member.active() ? 1 : 0;
+  for (const fold::Member& member : run.members) active += member.active() ? 1 : 0;
   JsonArray spark;
   for (const std::size_t round : sampled(run.history.size(), kSparkPointsMax)) {
     spark.push_back(number_or_null(run.history[round].loss_nanos));
@@ -64,9 +64,9 @@ Json open_json(const fold::RunState& run) {
   if (run.phase == fold::Phase::waiting_start || run.phase == fold::Phase::finished) return nullptr;
   Json open = fold::open_round_json(run);
   JsonArray awaited;
-  for (const KeyId& key : run.member_order) {
+  for (const fold::Member& member : run.members) {
     if (run.phase != fold::Phase::commit || awaited.size() >= kViewRowsMax) break;
-    if (run.expects(*run.member(key)) && !run.contribution_of(key)) awaited.push_back(key.hex());
+    if (run.expects(member) && !run.has_contributed(member)) awaited.push_back(member.key.hex());
   }
   open.object()->emplace("awaited", std::move(awaited));
   const auto drawn = [](const std::vector<KeyId>& keys) {
@@ -106,11 +106,11 @@ Json rejected_json(const fold::RunState& run) {
 
 Json excluded_json(const fold::RunState& run) {
   JsonArray out;
-  for (const KeyId& key : run.member_order) {
-    const fold::Member& member = *run.member(key);
+  for (const fold::Member& member : run.members) {
     if (!member.excluded || out.size() >= kViewRowsMax) continue;
-    out.push_back(JsonObject{
-        {"by", place_json(member.excluded_by)}, {"key", key.hex()}, {"reason", *member.excluded}});
+    out.push_back(JsonObject{{"by", place_json(member.excluded_by)},
+                             {"key", member.key.hex()},
+                             {"reason", *member.excluded}});
   }
   return out;
 }
@@ -142,8 +142,8 @@ Json member_row(const Folded& folded, const fold::RunState& run, const fold::Mem
 
 Json members_page(const Folded& folded, const fold::RunState& run, const ViewPage& page) {
   std::vector<const fold::Member*> order;
-  order.reserve(run.member_order.size());
-  for (const KeyId& key : run.member_order) order.push_back(run.member(key));
+  order.reserve(run.members.size());
+  for (const fold::Member& member : run.members) order.push_back(&member);
   const std::uint64_t from = std::min<std::uint64_t>(page.from, order.size());
   const std::uint64_t to = std::min<std::uint64_t>(order.size(), from + page.count);
   if (page.by_credit) {

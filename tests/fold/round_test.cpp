@@ -82,9 +82,7 @@ TEST(Members, AFullRunTakesNobodyMore) {
   for (std::size_t i = 1; i < kMembersMax; ++i) {
     Member member;
     member.key = digest_of("filler " + std::to_string(i));
-    member.ordinal = i;
-    run.member_order.push_back(member.key);
-    run.members.emplace(member.key, member);
+    run.members.add(member);
   }
   expect_inert(swarm.join("t2"), "full");
   EXPECT_EQ(swarm.leave("t1").reason, "");

@@ -42,11 +42,12 @@ void check_audits(const RunState& run) {
     ASSERT_GT(2 * same, audit.auditors.size());
     ASSERT_TRUE(run.member(audit.author)->slashed);
   }
-  for (const auto& [key, member] : run.members) {
+  for (const Member& member : run.members) {
+    const KeyId& key = member.key;
     ASSERT_EQ(member.suspended.has_value(), suspended.contains(key));
     if (!member.slashed) continue;
     ASSERT_TRUE(member.excluded.has_value());
-    ASSERT_TRUE(std::ranges::any_of(run.audits, [&key = key](const AuditCase& audit) {
+    ASSERT_TRUE(std::ranges::any_of(run.audits, [&key](const AuditCase& audit) {
       return audit.author == key && audit.end == AuditEnd::convicted;
     }));
   }
@@ -130,8 +131,9 @@ void check_invariants(const RunState& run) {
   // The kept number of awaited members is the counted one; nobody contributes twice.
   if (run.phase == Phase::commit) {
     std::int64_t waiting = 0;
-    for (const auto& [key, member] : run.members) {
-      waiting += run.expects(member) && !run.contribution_of(key) ? 1 : 0;
+    for (const Member& member : run.members) {
+      waiting += run.expects(member) && !run.contribution_of(member.key) ? 1 : 0;
+      ASSERT_EQ(run.has_contributed(member), run.contribution_of(member.key) != nullptr);
     }
     ASSERT_EQ(waiting, run.round.waiting_for);
   }
@@ -140,7 +142,11 @@ void check_invariants(const RunState& run) {
     ASSERT_TRUE(authors.insert(committed.author).second);
     ASSERT_EQ(committed.act.base, run.weights);
   }
-  ASSERT_EQ(run.members.size(), run.member_order.size());
+  ASSERT_EQ(run.members.size(), run.members.by_key().size());
+  for (const auto& [key, ordinal] : run.members.by_key()) {
+    ASSERT_EQ(run.members[ordinal].key, key);
+    ASSERT_EQ(run.members[ordinal].ordinal, ordinal);
+  }
 }
 
 class World {
