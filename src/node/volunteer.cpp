@@ -222,7 +222,7 @@ Result<bool> Volunteer::act(const role::trainer::Wait& action) {
   if (max > 0 && rounds_here_ >= max && facts_.uploaded_round == facts_.attempted_round) {
     return false;
   }
-  session_.tell_state(action.why);
+  session_.tell_state(action.text());
   return session_.follow();
 }
 

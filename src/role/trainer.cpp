@@ -25,12 +25,11 @@ Action train(const fold::RunState& run, const fold::Member& member) {
 
 Action in_commit(const fold::LogState& log, const fold::RunState& run, const fold::Member& member,
                  const TrainerFacts& facts) {
-  if (member.suspended) return Wait{"suspended: " + *member.suspended};
-  if (run.contribution_of(member.key)) return Wait{"committed; waiting for the others"};
+  if (member.suspended) return Wait{"suspended: ", *member.suspended};
+  if (run.has_contributed(member)) return Wait{"committed; waiting for the others"};
   if (facts.attempted_round == run.round.number) return Wait{"contribution sent"};
   if (run.left_out(member.key) && !run.open_to_all(log.now_ms())) {
-    return Wait{std::to_string(run.round.cohort.size()) +
-                " members were drawn for this round, not this one; waiting for the next"};
+    return Wait{"others were drawn for this round; waiting for the next"};
   }
   if (!run.has_place(member, log.now_ms())) {
     return Wait{"this round is full; waiting for the next"};
@@ -38,8 +37,9 @@ Action in_commit(const fold::LogState& log, const fold::RunState& run, const fol
   return train(run, member);
 }
 
-Action in_score(const fold::RunState& run, const KeyId& me, const TrainerFacts& facts) {
-  const fold::Committed* mine = run.contribution_of(me);
+Action in_score(const fold::RunState& run, const fold::Member& member, const TrainerFacts& facts) {
+  const fold::Committed* mine =
+      run.has_contributed(member) ? run.contribution_of(member.key) : nullptr;
   if (!mine) return Wait{"the round began without us; waiting for the next"};
   if (facts.uploaded_round == run.round.number) return Wait{"waiting for the validators"};
   return Reveal{run.round.number, mine->act.delta, run.round.phase_ms + run.recipe.reveal_ms};
@@ -79,7 +79,11 @@ std::optional<Dispute> due_dispute(const fold::RunState& run, const KeyId& me,
 
 Action decide_trainer(const fold::LogState& log, const fold::RunState& run, const KeyId& me,
                       const TrainerFacts& facts) {
-  const fold::Member* member = run.member(me);
+  return decide_trainer(log, run, me, run.member(me), facts);
+}
+
+Action decide_trainer(const fold::LogState& log, const fold::RunState& run, const KeyId& me,
+                      const fold::Member* member, const TrainerFacts& facts) {
   if (member && member->excluded) {
     return run.phase == fold::Phase::finished ? Action(Done{}) : Excluded{*member->excluded};
   }
@@ -100,7 +104,7 @@ Action decide_trainer(const fold::LogState& log, const fold::RunState& run, cons
     case fold::Phase::commit:
       return in_commit(log, run, *member, facts);
     case fold::Phase::score:
-      return in_score(run, me, facts);
+      return in_score(run, *member, facts);
     case fold::Phase::closing:
       return Wait{"waiting for the coordinator to close the round"};
     case fold::Phase::finished:

@@ -29,7 +29,9 @@ struct TrainerFacts {
 namespace trainer {
 
 struct Wait {
-  std::string why;  // for the person at the machine
+  const char* why = "";  // for the person at the machine; a literal
+  std::string more = {};
+  [[nodiscard]] std::string text() const { return why + more; }
 };
 struct Identify {};  // send the identity record
 struct Join {};      // send the join record
@@ -78,5 +80,9 @@ using Action =
 
 [[nodiscard]] trainer::Action decide_trainer(const fold::LogState& log, const fold::RunState& run,
                                              const KeyId& me, const TrainerFacts& facts);
+// The same for who has looked up member = run.member(me) already.
+[[nodiscard]] trainer::Action decide_trainer(const fold::LogState& log, const fold::RunState& run,
+                                             const KeyId& me, const fold::Member* member,
+                                             const TrainerFacts& facts);
 
 }  // namespace harambee::role

@@ -143,7 +143,7 @@ TEST_F(AuditMinds, TheSuspendedWaits) {
   EXPECT_EQ(swarm.say(auditor_of(audit), write(act)).reason, "");
   const auto action = train("ada");
   ASSERT_TRUE(std::holds_alternative<trainer::Wait>(action));
-  EXPECT_NE(std::get<trainer::Wait>(action).why.find("suspended"), std::string::npos);
+  EXPECT_NE(std::get<trainer::Wait>(action).text().find("suspended"), std::string::npos);
 }
 
 TEST_F(AuditMinds, TheAccusedAsksForMoreEyesOnce) {

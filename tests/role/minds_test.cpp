@@ -136,8 +136,8 @@ TEST_F(Minds, ATrainerThatWasNotDrawnWaitsUntilTheDeadline) {
     const trainer::Action action = decide_trainer(crowd.state, crowd.run(), crowd.id(who), {});
     training += is<trainer::Train>(action) ? 1 : 0;
     if (!is<trainer::Wait>(action)) continue;
-    EXPECT_EQ(std::get<trainer::Wait>(action).why,
-              "3 members were drawn for this round, not this one; waiting for the next");
+    EXPECT_EQ(std::get<trainer::Wait>(action).text(),
+              "others were drawn for this round; waiting for the next");
     left_out = who;
   }
   EXPECT_EQ(training, 3);
