@@ -70,7 +70,9 @@ void World::reveal_states(std::uint32_t index, const role::trainer::RevealStates
     }
     const BlobRef ref{*digest, kept->second->size(), std::string(type)};
     act.states.push_back(ref);
-    if (action.named) desk.to_upload[*digest] = {ref, kept->second, false};
+    if (!action.named) return;
+    desk.to_upload[*digest] = {ref, kept->second, false};
+    peers_[index].uploads = true;
   };
   take(action.error_feedback, fold::kErrorFeedbackType);
   take(action.optimizer, fold::kOptimizerType);

@@ -146,8 +146,8 @@ std::int64_t Ledger::judge_nanos(const char* name) const {  // "0.25"
 }
 
 bool Ledger::expected(const Member& member) const {
-  return !member.left && !member.excluded && !member.suspended && !member.missed &&
-         member.joined < opened_ && member.drawn;
+  return member.drawn && !member.left && !member.excluded && !member.suspended && !member.missed &&
+         member.joined < opened_;
 }
 
 void Ledger::open(std::int64_t number, const std::string& opening) {
@@ -159,14 +159,14 @@ void Ledger::open(std::int64_t number, const std::string& opening) {
   missed_.clear();
   seed_.clear();
   draw_cohort(opening);
-  for (auto& [key, member] : members) member.in_round = false;
+  for (auto* one : by_ordinal_) one->second.in_round = false;
   count_waiting();
 }
 
 void Ledger::count_waiting() {
   waiting_for_ = 0;
-  for (const auto& [key, member] : members) {
-    waiting_for_ += expected(member) && !member.in_round ? 1 : 0;
+  for (const auto* one : by_ordinal_) {
+    waiting_for_ += expected(one->second) && !one->second.in_round ? 1 : 0;
   }
 }
 
@@ -199,10 +199,11 @@ void Ledger::tick(std::int64_t ms) {
 
 void Ledger::join(const Entry& entry) {
   if (phase == Phase::finished || members.contains(entry.author)) return;
-  members[entry.author].joined = entry.index;
+  const auto joined = members.try_emplace(entry.author).first;
+  joined->second.joined = entry.index;
   // Who comes after a draw was not drawn.
-  members[entry.author].drawn = cohort.empty();
-  by_ordinal_.push_back(entry.author);
+  joined->second.drawn = cohort.empty();
+  by_ordinal_.push_back(&*joined);
 }
 
 void Ledger::contribution(const Entry& entry) {

@@ -185,9 +185,9 @@ class Ledger {
 
   std::vector<std::pair<std::uint64_t, std::string>> peaks_;  // of the tree: leaves, raw hash
   std::uint64_t opened_ = 0;
-  std::uint64_t opened_before_ = 0;      // entry that opened the round before
-  std::vector<std::string> by_ordinal_;  // members
-  std::size_t drawn_rounds_ = 0;         // closed rounds whose audits were drawn
+  std::uint64_t opened_before_ = 0;  // entry that opened the round before
+  std::vector<std::pair<const std::string, Member>*> by_ordinal_;  // of members
+  std::size_t drawn_rounds_ = 0;  // closed rounds whose audits were drawn
   std::int64_t opened_ms_ = 0;
   std::int64_t phase_ms_ = 0;
   std::size_t waiting_for_ = 0;  // expected members without a contribution

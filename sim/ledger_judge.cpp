@@ -33,8 +33,8 @@ void Ledger::draw_cohort(const std::string& opening) {
   cohort.clear();
   const auto places = static_cast<std::size_t>(judge("cohort"));
   Keys settled, returning, fresh;
-  for (const std::string& key : by_ordinal_) {
-    Member& member = members[key];
+  for (auto* one : by_ordinal_) {
+    auto& [key, member] = *one;
     member.drawn = true;
     if (member.left || member.excluded || member.suspended || member.joined >= opened_) continue;
     if (member.joined >= opened_before_) {
@@ -56,7 +56,8 @@ void Ledger::draw_cohort(const std::string& opening) {
   take(settled, places - back);
   take(returning, places);
   take(fresh, places);
-  for (auto& [key, member] : members) member.drawn = cohort.contains(key);
+  for (auto* one : by_ordinal_) one->second.drawn = false;
+  for (const std::string& key : cohort) members.at(key).drawn = true;
 }
 
 void Ledger::draw_committee() {

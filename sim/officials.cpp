@@ -147,6 +147,7 @@ void World::go_back(std::uint32_t index, const role::coordinator::GoBack& action
   if (action.checkpoint_due) {
     Bytes file = format::weights_file(*layout_, *base);
     act.checkpoint = BlobRef{action.weights, file.size(), std::string(fold::kWeightsType)};
+    peer.uploads = true;
     desk(peer).to_upload[action.weights] = {*act.checkpoint,
                                             std::make_shared<const Bytes>(std::move(file)), false};
   }
@@ -358,6 +359,7 @@ void World::close(std::uint32_t index) {
     desk.to_upload[ref.digest] = {ref, std::make_shared<const Bytes>(std::move(bytes)), false};
     return ref;
   };
+  peer.uploads = true;
   if (desk.to_upload.size() > 4) desk.to_upload.clear();  // what no logged record names
   if (!accepted.deltas.empty()) {
     std::optional<exact::Delta> last;
@@ -389,7 +391,8 @@ void World::close(std::uint32_t index) {
 // The hub takes only blobs that a logged record names, so these go after the close.
 void World::upload_all(std::uint32_t index) {
   Peer& peer = peers_[index];
-  if (!peer.desk) return;
+  if (!peer.uploads) return;
+  peer.uploads = !peer.desk->to_upload.empty();
   for (const auto& [digest, upload] : peer.desk->to_upload) {
     Event event;
     event.what = What::upload;

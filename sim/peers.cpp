@@ -12,6 +12,10 @@ constexpr std::int64_t kResendMs = 4'000;  // a record or blob without an answer
 constexpr std::int64_t kAgainMs = 5'000;   // after nonsense from the hub
 constexpr std::size_t kPollBytes = 200;
 
+std::optional<std::int64_t> round_or_none(std::int64_t number) {
+  return number < 0 ? std::nullopt : std::optional(number);
+}
+
 }  // namespace
 
 void World::poll(std::uint32_t index) {
@@ -38,7 +42,7 @@ void World::set_timer(std::uint32_t index, std::int64_t delay_ms) {
 std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
   const fold::RunState* run = run_of(hub);
   if (!run) return std::nullopt;
-  if (peer.desk && !peer.desk->pending.empty()) {
+  if (peer.writing && !peer.desk->pending.empty()) {
     if (peer.desk->in_flight) return std::nullopt;
     const Desk& desk = *peer.desk;
     if (desk.refused) {
@@ -52,56 +56,73 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
     if (ends) wanted = open && run->phase == fold::Phase::closing;
     return Resume{wanted, false, 0, {}};
   }
-  const auto round = [](std::int64_t number) {
-    return number < 0 ? std::nullopt : std::optional(number);
-  };
-  Decision decision;
-  bool wait = false;
-  if (peer.role == Role::trainer) {
-    if (peer.epoch == hub.epoch) return std::nullopt;
-    role::TrainerFacts facts{peer.identify_sent, peer.join_sent, round(peer.attempted),
-                             round(peer.uploaded)};
-    if (peer.desk && !peer.desk->states_done.empty()) facts.states_done = peer.desk->states_done;
-    if (peer.desk && !peer.desk->disputed.empty()) facts.disputed = peer.desk->disputed;
-    auto action = role::decide_trainer(hub.state, *run, peer.id, facts);
-    if (twice_ != kNone && &peer == &peers_[twice_]) insist(*run, action);
-    if (peer.conduct != Conduct::honest) intrude(*run, peer, action);
-    wait = std::holds_alternative<role::trainer::Wait>(action);
-    // Without a draw a crowd would train for 128 places: most stay away.
-    const bool crowd = config_.peers > 256 && (run->round.cohort.empty() || run->left_out(peer.id));
-    if (crowd && std::holds_alternative<role::trainer::Train>(action)) {
-      wait = stays_away(peer, run->round.number);
-    }
-    decision.action = std::move(action);
-  } else {
-    if (peer.desk && (peer.desk->score || peer.desk->close)) return std::nullopt;
-    role::TickFacts clock{log_time(peer, hub.state), {}};
-    if (peer.tick_asked_ms >= 0) clock.asked_ms = peer.tick_asked_ms;
-    if (peer.role == Role::validator) {
-      auto action = role::decide_validator(hub.state, *run, peer.id,
-                                           {clock, peer.identify_sent, round(peer.attempted)});
-      if (peer.liar) intrude(*run, peer, action);
-      wait = std::holds_alternative<role::validator::Wait>(action);
-      decision.action = std::move(action);
-      // As node/validator: audits while nothing else is to be done.
-      role::AuditorFacts audits{std::string(fold::kExactClass), {}};
-      if (peer.desk) audits.given_up = peer.desk->given_up;
-      auto again = role::decide_auditor(*run, peer.id, audits);
-      if (wait && std::holds_alternative<role::auditor::Repeat>(again)) {
-        wait = false;
-        decision.action = std::get<role::auditor::Repeat>(std::move(again));
-      }
-    } else {
-      auto action = role::decide_coordinator(hub.state, *run, peer.id,
-                                             {clock, peer.identify_sent, round(peer.attempted)});
-      wait = std::holds_alternative<role::coordinator::Wait>(action);
-      decision.action = std::move(action);
-    }
+  std::optional<Decision> decision = peer.role == Role::trainer ? decide_member(peer, hub, *run)
+                                                                : decide_official(peer, hub, *run);
+  if (!decision) return std::nullopt;
+  decision->seq = hub.state.next_seq(peer.id);
+  decision->prev = hub.state.prev(peer.id);
+  decision->log_ms = hub.state.now_ms();
+  return decision;
+}
+
+// Found once, then by its place, which another log may give to another.
+const fold::Member* World::member_of(const fold::RunState& run, Peer& peer) const {
+  if (peer.ordinal < run.members.size()) {
+    const fold::Member& there = run.members[peer.ordinal];
+    if (there.key == peer.id) return &there;
   }
-  if (wait) return std::nullopt;
-  decision.seq = hub.state.next_seq(peer.id);
-  decision.prev = hub.state.prev(peer.id);
-  decision.log_ms = hub.state.now_ms();
+  const fold::Member* member = run.member(peer.id);
+  if (member) peer.ordinal = static_cast<std::uint32_t>(member->ordinal);
+  return member;
+}
+
+std::optional<Decision> World::decide_member(Peer& peer, const Hub& hub,
+                                             const fold::RunState& run) {
+  if (peer.epoch == hub.epoch) return std::nullopt;
+  role::TrainerFacts facts{peer.identify_sent, peer.join_sent, round_or_none(peer.attempted),
+                           round_or_none(peer.uploaded)};
+  if (peer.desk && !peer.desk->states_done.empty()) facts.states_done = peer.desk->states_done;
+  if (peer.desk && !peer.desk->disputed.empty()) facts.disputed = peer.desk->disputed;
+  auto action = role::decide_trainer(hub.state, run, peer.id, member_of(run, peer), facts);
+  if (twice_ != kNone && &peer == &peers_[twice_]) insist(run, action);
+  if (peer.conduct != Conduct::honest) intrude(run, peer, action);
+  if (std::holds_alternative<role::trainer::Wait>(action)) return std::nullopt;
+  // Without a draw a crowd would train for 128 places: most stay away.
+  const bool crowd = config_.peers > 256 && (run.round.cohort.empty() || run.left_out(peer.id));
+  if (crowd && std::holds_alternative<role::trainer::Train>(action) &&
+      stays_away(peer, run.round.number)) {
+    return std::nullopt;
+  }
+  Decision decision;
+  decision.action = std::move(action);
+  return decision;
+}
+
+std::optional<Decision> World::decide_official(Peer& peer, const Hub& hub,
+                                               const fold::RunState& run) {
+  if (peer.desk && (peer.desk->score || peer.desk->close)) return std::nullopt;
+  role::TickFacts clock{log_time(peer, hub.state), {}};
+  if (peer.tick_asked_ms >= 0) clock.asked_ms = peer.tick_asked_ms;
+  Decision decision;
+  if (peer.role == Role::coordinator) {
+    auto action = role::decide_coordinator(
+        hub.state, run, peer.id, {clock, peer.identify_sent, round_or_none(peer.attempted)});
+    if (std::holds_alternative<role::coordinator::Wait>(action)) return std::nullopt;
+    decision.action = std::move(action);
+    return decision;
+  }
+  auto action = role::decide_validator(hub.state, run, peer.id,
+                                       {clock, peer.identify_sent, round_or_none(peer.attempted)});
+  if (peer.liar) intrude(run, peer, action);
+  const bool wait = std::holds_alternative<role::validator::Wait>(action);
+  decision.action = std::move(action);
+  // As node/validator: audits while nothing else is to be done.
+  role::AuditorFacts audits{std::string(fold::kExactClass), {}};
+  if (peer.desk) audits.given_up = peer.desk->given_up;
+  auto again = role::decide_auditor(run, peer.id, audits);
+  if (!wait) return decision;
+  if (!std::holds_alternative<role::auditor::Repeat>(again)) return std::nullopt;
+  decision.action = std::get<role::auditor::Repeat>(std::move(again));
   return decision;
 }
 
@@ -202,6 +223,7 @@ void World::on_answer(const Event& event) {
     }
     report_.reached(Probe::dropped_record);
     peer.desk->pending.clear();
+    peer.writing = false;
     peer.epoch = 0;
     return poll(event.peer);
   }
@@ -233,6 +255,7 @@ void World::post(std::uint32_t index, Payload payload, std::uint64_t seq,
   desk.pending_kind = payload.kind;
   desk.pending_round = payload.round.value_or(-1);
   desk.pending = sign(keys_[index], payload, seq, prev);
+  peers_[index].writing = true;
   desk.draft = std::move(payload);
   desk.pending_id = parse_envelope(desk.pending)->id();
   if (may_crash(index)) return;
@@ -293,6 +316,7 @@ void World::on_receipt(const Event& event) {
     if (desk.pending_kind == "join") peer.join_sent = true;
   }
   desk.pending.clear();
+  peer.writing = false;
   desk.in_flight = false;
   ++peer.timer;
   peer.epoch = 0;

@@ -130,30 +130,35 @@ struct Desk {
   std::optional<RecordId> work_prev;
 };
 
-struct Peer {
-  KeyId id;
-  Role role = Role::trainer;
-  Conduct conduct = Conduct::honest;
-  bool up = true;
-  bool liar = false;
-  bool identify_sent = false;
-  bool join_sent = false;
-  bool stuck = false;  // found the hub out, and speaks to it no more
-  bool cut = false;    // cannot reach the hub
-  bool censored = false;
-  bool busy = false;     // training
-  bool mixed = false;    // a newer version, which says things that nobody knows
-  std::uint8_t hub = 0;  // the face of the hub that it sees
-  std::uint16_t life = 0;
+// In the first 64 bytes what asking and answering look at: most events are that, of peers in no
+// order.
+struct alignas(64) Peer {
+  std::int64_t asked_at = -1;  // an answer is awaited since
+  std::int64_t asleep_until = 0;
   std::uint32_t question = 0;
-  std::uint32_t timer = 0;
   std::uint32_t epoch = 0;  // of the last decision; 0: decide again
   std::uint32_t head = kNone;
   std::uint32_t latency_ms = 0;
-  std::uint32_t train_ms = 0;
   std::uint32_t bytes_per_ms = 0;
-  std::int64_t asked_at = -1;  // an answer is awaited since
-  std::int64_t asleep_until = 0;
+  std::uint32_t ordinal = kNone;  // where it was found among the members, to be tried first
+  std::uint32_t timer = 0;
+  std::uint16_t life = 0;
+  Role role = Role::trainer;
+  std::uint8_t hub = 0;  // the face of the hub that it sees
+  Conduct conduct = Conduct::honest;
+  bool up = true;
+  bool stuck = false;    // found the hub out, and speaks to it no more
+  bool cut = false;      // cannot reach the hub
+  bool writing = false;  // false: its desk has no record on its way
+  bool uploads = false;  // false: its desk has no blobs that the hub may not have
+  bool busy = false;     // training
+  bool liar = false;
+  bool identify_sent = false;
+  bool join_sent = false;
+  bool censored = false;
+  bool mixed = false;  // a newer version, which says things that nobody knows
+  KeyId id;
+  std::uint32_t train_ms = 0;
   std::int64_t skew_ms = 0;
   std::int64_t tick_asked_ms = -1;
   std::int64_t tick_ms = 0;  // the newest tick, and when it was first seen
@@ -200,6 +205,7 @@ struct Hub {
     std::shared_ptr<hub::Ticket> ticket;
     std::uint32_t peer;
     std::uint16_t life;
+    Digest envelope;
   };
   Disk disk;
   HubClock clock;
@@ -207,6 +213,7 @@ struct Hub {
   fold::LogState state;  // of the published log: what every honest reader of it sees
   std::vector<Waiting> waiting;
   std::vector<Awaited> awaited;
+  std::set<Digest> verified;  // SHA-256 of records that it took and that nobody has folded yet
   std::uint32_t head = kNone;
   std::uint32_t epoch = 1;
   std::uint32_t lineage = 0;
@@ -268,6 +275,9 @@ class World {
   void poll(std::uint32_t peer);
   void set_timer(std::uint32_t peer, std::int64_t delay_ms);
   std::optional<Parcel> decide(Peer& peer, const Hub& hub);
+  std::optional<Decision> decide_member(Peer& peer, const Hub& hub, const fold::RunState& run);
+  std::optional<Decision> decide_official(Peer& peer, const Hub& hub, const fold::RunState& run);
+  [[nodiscard]] const fold::Member* member_of(const fold::RunState& run, Peer& peer) const;
   [[nodiscard]] role::trainer::Train uncalled_work(const fold::RunState& run,
                                                    const Peer& peer) const;
   void intrude(const fold::RunState& run, const Peer& peer, role::trainer::Action& action);
@@ -351,6 +361,7 @@ class World {
   void check_people(const fold::RunState& run);
   void check_folder(bool last);
   [[nodiscard]] Result<fold::Outcome> fold_again(View entry);
+  [[nodiscard]] static Result<fold::Outcome> fold_verified(fold::LogState& state, View entry);
   void check_queues();
   void check_end();
   void check_learning(const fold::RunState& run);
@@ -411,7 +422,7 @@ class World {
   bool open_to_all_ = false;       // the open round, after its draw's deadline
   std::size_t recounted_ = 0;
   fold::LogState folder_;         // an independent reader of the log
-  std::vector<Digest> verified_;  // SHA-256 of each entry whose signature the first reader checked
+  std::vector<Digest> verified_;  // SHA-256 of each entry whose signature somebody has checked
   std::map<std::uint64_t, Digest> state_hashes_;
   std::map<std::string, std::uint64_t> promised_;  // record id: index in a receipt
   // trouble.cpp's
