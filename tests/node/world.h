@@ -172,6 +172,11 @@ class TestHub {
     return out;
   }
 
+  // Before all whose threads wake(): these end first.
+  std::mutex handler_mutex_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t changes_ = 0;
   SecretKey key_;
   StoppableClock clock_;
   std::unique_ptr<hub::Order> order_;
@@ -179,10 +184,6 @@ class TestHub {
   std::unique_ptr<hub::BlobShelf> blobs_;
   std::unique_ptr<hub::Sequencer> sequencer_;
   std::unique_ptr<hub::HttpHandler> handler_;
-  std::mutex handler_mutex_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::uint64_t changes_ = 0;
 };
 
 // To a hub without sockets. `before` may answer or fail in the hub's place, `after` may spoil what
