@@ -11,6 +11,7 @@ namespace harambee::sim {
 namespace {
 
 constexpr std::uint64_t kLookedAtAgain = 8;
+constexpr std::int64_t kReportRows = 256;  // as validators report on, where they do
 
 bool same_phase(fold::Phase one, Ledger::Phase other) {
   return static_cast<int>(one) == static_cast<int>(other);
@@ -74,7 +75,7 @@ void World::learn(Hub& hub, View entry, const fold::Outcome& outcome) {
   const bool open = !run->round.cohort.empty() && run->open_to_all(hub.state.now_ms());
   if (open != open_to_all_) ++hub.epoch;  // those whom the draw left out look again
   open_to_all_ = open;
-  if (plan_.recipe.judge.auditors > 0) check_audits(hub, *run);
+  if (plan_.audits()) check_audits(hub, *run);
   if (before == ledger_.phase && closed == ledger_.history.size()) return;
   ++hub.epoch;
   if (ledger_.phase == Ledger::Phase::score) {
@@ -158,7 +159,8 @@ void World::check_verdicts(const fold::ClosedRound& closed, const Ledger::Closed
                       one.idle == judged.idle,
                   "I4", where + "not the gain that the rules count for " + who(author));
     if (one.reason.starts_with("domain")) report_.reached(Probe::domain_rejected);
-    if (one.accepted && *one.gain_nanos <= 0) report_.reached(Probe::domain_served);
+    if (one.accepted && one.gain_nanos && *one.gain_nanos <= 0)
+      report_.reached(Probe::domain_served);
     if (one.reason.starts_with("malformed: another domain")) {
       report_.reached(Probe::foreign_domain);
     }
@@ -200,6 +202,7 @@ void World::check_audits(Hub& hub, const fold::RunState& run) {
     same = one.contribution.id.hex() == own.work && end == own.end &&
            one.answers.size() == own.answers.size() && one.everybody == own.everybody &&
            (one.phase == fold::AuditPhase::reveal) == own.reveal &&
+           (one.disputed_by ? one.disputed_by->hex() : "") == own.disputer &&
            (one.phase != fold::AuditPhase::ended) == own.open &&
            hexes(one.auditors) == sorted(own.asked);
     state = state * 31 + 7 * one.answers.size() + static_cast<std::uint64_t>(one.end) +
@@ -316,13 +319,14 @@ void World::check_numbers(const fold::ClosedRound& closed) {
 void World::check_loss(const fold::ClosedRound& closed) {
   const Digest seed = sha256({view("harambee report v1\n"), run_id_.view()});
   std::int64_t sum = 0;
-  const auto rows = task_->evaluate(recount_.weights, seed, plan_.recipe.gate.report);
+  const auto rows = task_->evaluate(recount_.weights, seed, kReportRows);
   for (const std::int64_t row : rows) sum += row;
   const std::int64_t loss = sum / static_cast<std::int64_t>(rows.size());
   losses_.push_back(loss);
   const std::string where = "round " + std::to_string(closed.number) + ": ";
   const auto number = static_cast<std::size_t>(closed.number);
   const std::vector<Ledger::Closed>& rounds = ledger_.history;
+  if (!plan_.recipe.reports_loss()) return;
   if (plan_.liars > 0) {
     if (rounds[number].loss != loss) report_.reached(Probe::wrong_loss);
     return;

@@ -260,9 +260,9 @@ void World::on_fetch(const Event& event) {
   const Peer& peer = peers_[event.peer];
   fetch.log_ms = hub.state.now_ms();
   if (run && run->round.number == fetch.round) {
-    fetch.still_wanted = peer.role == Role::coordinator
-                             ? run->phase == fold::Phase::closing
-                             : run->phase == fold::Phase::score && !run->score_of(peer.id);
+    fetch.still_wanted = fetch.to_score
+                             ? run->phase == fold::Phase::score && !run->score_of(peer.id)
+                             : run->phase == fold::Phase::closing;
   }
   Event back;
   back.what = What::fetched;

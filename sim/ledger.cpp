@@ -260,7 +260,10 @@ void Ledger::score(const Entry& entry) {
   if (words(at(entry.body, "base")) != weights || words(at(entry.body, "seed")) != seed_) return;
   const JsonArray& entries = *at(entry.body, "entries").array();
   if (entries.size() != works.size()) return;
-  Score one{entry.author, number(at(entry.body, "loss")), {}};
+  const bool reported = entry.body.find("loss") != nullptr;
+  if (reported != (number(at(at(recipe, "gate"), "report")) > 0)) return;
+  Score one{entry.author, {}, {}};
+  if (reported) one.loss = number(at(entry.body, "loss"));
   for (std::size_t i = 0; i < entries.size(); ++i) {
     one.votes.push_back({number(at(entries[i], "gain")), words(at(entries[i], "v")),
                          number(at(entries[i], "group"))});
@@ -324,13 +327,13 @@ bool Ledger::must_go_back() const {
   if (rise == 0 || history.empty() || history.back().voided || history.back().update.empty()) {
     return false;
   }
-  std::int64_t best = history.back().loss;
+  std::int64_t best = *history.back().loss;
   for (std::size_t i = 0; i + 1 < history.size(); ++i) {
     if (!history[i].update.empty() && !history[i + 1].voided) {
-      best = std::min(best, history[i].loss);
+      best = std::min(best, *history[i].loss);
     }
   }
-  return ended().loss > best + rise;
+  return *ended().loss > best + rise;
 }
 
 void Ledger::go_back(const Entry& entry) {
@@ -368,9 +371,9 @@ Ledger::Closed Ledger::ended() const {
   std::vector<std::int64_t> losses;
   for (const Score& one : scores) {
     closed.scorers.push_back(one.author);
-    losses.push_back(one.loss);
+    if (one.loss) losses.push_back(*one.loss);
   }
-  closed.loss = lower_median(std::move(losses));
+  if (!losses.empty()) closed.loss = lower_median(std::move(losses));
   std::size_t rejected = 0;
   for (std::size_t i = 0; i < works.size(); ++i) {
     closed.judged.push_back(judged(i));

@@ -57,6 +57,7 @@ class Ledger {
     bool redone = false;    // its author has disputed
     bool revealed = false;  // … and were named
     bool everybody = false;
+    std::string disputer;  // who is not the author
     std::int64_t since_ms = 0;
     std::vector<std::string> asked;
     std::vector<Answer> answers;
@@ -80,7 +81,7 @@ class Ledger {
   };
   struct Score {
     std::string author;
-    std::int64_t loss = 0;
+    std::optional<std::int64_t> loss;
     std::vector<Vote> votes;
   };
   struct Closed {
@@ -88,8 +89,8 @@ class Ledger {
     std::vector<std::string> accepted;
     std::vector<std::string> missed;
     std::string base, weights, residual, update, seed;
-    std::vector<Judged> judged;  // as the works
-    std::int64_t loss = 0;       // reported
+    std::vector<Judged> judged;        // as the works
+    std::optional<std::int64_t> loss;  // reported
     bool voided = false;
     std::vector<std::string> scorers;
     bool mostly_rejected = false;
@@ -164,6 +165,8 @@ class Ledger {
   void call_everybody(Case& one);
   void audit(const std::string& author, std::int64_t number, const Json& body);
   void reveal(const std::string& author, std::int64_t number, const Json& body, const Json& blobs);
+  [[nodiscard]] bool may_dispute(const std::string& author, std::int64_t number,
+                                 const Case* one) const;
   void dispute(const std::string& author, std::int64_t number, const Json& body);
   void decide(Case& one, bool late);
   void end_case(Case& one, const std::string& end);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kWholeChain = 4;
 constexpr std::size_t kUnsettled = 16;
+constexpr std::int64_t kDisputeRounds = 2;
 
 Bytes bytes_of(const std::string& hex) { return *from_hex(hex); }
 std::string words(const Json* value) {
@@ -91,8 +92,7 @@ Ledger::Case& Ledger::open_case(std::int64_t number, const Work& work) {
 }
 
 void Ledger::tick_audits() {
-  if (judge("auditors") <= 0) return;
-  if (phase != Phase::finished && drawn_rounds_ < history.size()) {
+  if (judge("auditors") > 0 && phase != Phase::finished && drawn_rounds_ < history.size()) {
     const Digest seed = sha256({view("harambee audit v1\n"), view(root)});
     for (; drawn_rounds_ < history.size(); ++drawn_rounds_) {
       for (const Work& work : history[drawn_rounds_].works) {
@@ -197,15 +197,39 @@ void Ledger::reveal(const std::string& author, std::int64_t number, const Json& 
   stand_suspended(author);
 }
 
-// Only the accused dispute here: what they did is looked at once more, by everybody.
+// Somebody else than the contribution's author.
+bool Ledger::may_dispute(const std::string& author, std::int64_t number, const Case* one) const {
+  const auto member = members.find(author);
+  if (member == members.end() || liars.contains(author)) return false;
+  const Member& who = member->second;
+  if (who.left || who.excluded || who.suspended) return false;
+  if (who.accepted < judge("newcomer_rounds")) return false;
+  if (number + kDisputeRounds + 1 < static_cast<std::int64_t>(history.size())) return false;
+  if (one && one->everybody) return false;
+  return std::none_of(cases.begin(), cases.end(), [&author](const Case& other) {
+    return other.open && other.disputer == author;
+  });
+}
+
+// What the accused did is looked at once more, and by everybody what another points at.
 void Ledger::dispute(const std::string& author, std::int64_t number, const Json& body) {
   const Work* work = audited_work(number, words(body.find("c")));
-  Case* one = work ? case_of(work->id) : nullptr;
-  if (!one || work->author != author || one->end != "accused" || one->redone) return;
-  if (acting().empty() || acting() == std::vector<std::string>{author}) return;
-  one = &open_case(number, *work);
-  one->answers.clear();
-  one->redone = true;
+  if (!work) return;
+  std::vector<std::string> able = acting();
+  std::erase(able, work->author);
+  if (able.empty()) return;
+  Case* one = case_of(work->id);
+  const bool own = work->author == author;
+  if (own && (!one || one->end != "accused" || one->redone)) return;
+  if (!own && !may_dispute(author, number, one)) return;
+  if (!one || !one->open) one = &open_case(number, *work);
+  if (!one->reveal) one->since_ms = now_ms;
+  if (own) {
+    one->answers.clear();
+    one->redone = true;
+  } else {
+    one->disputer = author;
+  }
   call_everybody(*one);
   decide(*one, false);
 }
@@ -243,7 +267,7 @@ void Ledger::decide(Case& one, bool late) {
   }
   if (end.empty()) return stand_suspended(one.author);
   const std::vector<Answer> answers = one.answers;
-  const std::string author = one.author;
+  const std::string author = one.author, disputer = one.disputer;
   end_case(one, end);
   if (end == "convicted") convict(author);
   for (const Answer& answer : answers) {
@@ -252,6 +276,7 @@ void Ledger::decide(Case& one, bool late) {
     }
     if (end == "cleared" && answer.result == "differs") name_liar(answer.auditor);
   }
+  if (end == "cleared" && !disputer.empty()) name_liar(disputer);
 }
 
 void Ledger::end_case(Case& one, const std::string& end) {

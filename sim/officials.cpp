@@ -53,7 +53,7 @@ void World::keep_model(const Digest& digest, std::vector<float> weights) {
   models_[digest] = std::move(weights);
   std::erase(model_order_, digest);
   model_order_.push_back(digest);
-  const bool audited = plan_.recipe.judge.auditors > 0;  // old rounds are trained again then
+  const bool audited = plan_.audits();  // old rounds are trained again then
   if (model_order_.size() <= (audited ? kModelsKeptForAudits : kModelsKept)) return;
   models_.erase(model_order_.front());
   model_order_.pop_front();
@@ -88,7 +88,6 @@ void World::ask_tick(std::uint32_t index) {
 void World::act(std::uint32_t index, const role::validator::Action& action,
                 const Decision& decision) {
   using namespace role::validator;
-  Peer& peer = peers_[index];
   if (std::holds_alternative<Identify>(action)) {
     return post(index, fold::write(fold::Identity{keys_[index].public_key()}), decision.seq,
                 decision.prev);
@@ -97,15 +96,18 @@ void World::act(std::uint32_t index, const role::validator::Action& action,
     ask_tick(index);
     return set_timer(index, plan_.tick_ms);
   }
-  if (const auto* score = std::get_if<Score>(&action)) {
-    Desk& desk = this->desk(peer);
-    desk.score = *score;
-    desk.work_seq = decision.seq;
-    desk.work_prev = decision.prev;
-    desk.gathered.clear();
-    return fetch(index);
-  }
+  if (const auto* score = std::get_if<Score>(&action)) return begin(index, *score, decision);
   report_.log(who(index), "is done");
+}
+
+void World::begin(std::uint32_t index, const role::validator::Score& action,
+                  const Decision& decision) {
+  Desk& desk = this->desk(peers_[index]);
+  desk.score = action;
+  desk.work_seq = decision.seq;
+  desk.work_prev = decision.prev;
+  desk.gathered.clear();
+  fetch(index);
 }
 
 void World::act(std::uint32_t index, const role::coordinator::Action& action,
@@ -128,6 +130,7 @@ void World::act(std::uint32_t index, const role::coordinator::Action& action,
     desk.gathered.clear();
     return fetch(index);
   }
+  if (const auto* score = std::get_if<Score>(&action)) return begin(index, *score, decision);
   if (const auto* back = std::get_if<GoBack>(&action)) return go_back(index, *back, decision);
   report_.log(who(index), "is done");
 }
@@ -163,6 +166,7 @@ void World::fetch(std::uint32_t index) {
   const auto want = [&](const BlobRef& ref) {
     if (!desk.gathered.contains(ref.digest)) fetch.wanted.push_back(ref);
   };
+  fetch.to_score = desk.score.has_value();
   if (desk.score) {
     fetch.round = desk.score->round;
     for (const auto& one : desk.score->contributions) want(one.delta);
@@ -184,7 +188,7 @@ void World::on_fetched(const Event& event) {
   if (!peer.desk || (!peer.desk->score && !peer.desk->close)) return;
   Desk& desk = *peer.desk;
   const std::int64_t round = desk.score ? desk.score->round : desk.close->round;
-  if (fetched.round != round) return;
+  if (fetched.round != round || fetched.to_score != desk.score.has_value()) return;
   if (!fetched.still_wanted) {
     desk.score.reset();
     desk.close.reset();
@@ -229,6 +233,7 @@ void World::measure(std::uint32_t index, const std::vector<float>& base,
     if (finding.delta) norms.push_back(finding.delta->squared_norm());
   }
   const fold::GateRule& gate = plan_.recipe.gate;
+  const bool gated = plan_.recipe.gated();
   const auto without = task_->evaluate(base, action.seed, gate.rows);
   for (std::size_t i = 0; i < findings->size(); ++i) {
     const node::Finding& finding = (*findings)[i];
@@ -239,7 +244,7 @@ void World::measure(std::uint32_t index, const std::vector<float>& base,
       const exact::SquaredNorm& norm = finding.delta->squared_norm();
       entry.squared_norm = norm.digits();
       entry.norm_exponent = norm.exponent;
-      if (finding.verdict == fold::kVerdictOk) {
+      if (gated && finding.verdict == fold::kVerdictOk) {
         std::vector<float> tried = base;
         exact::add_scaled(*finding.delta, node::gate_factor(gate.step, norm, exact::median(norms)),
                           tried);
@@ -282,9 +287,12 @@ void World::measure_parts(std::uint32_t index, const std::vector<float>& base,
 
 // Too low a loss makes the true one look like a rise, too high a one would hide it.
 void World::tell_lies(const role::validator::Score& action, fold::Score& act) {
-  act.loss_nanos =
-      action.round % 2 == 0 ? *act.loss_nanos / 4 : std::min(4 * *act.loss_nanos, fold::kNanosMax);
+  if (act.loss_nanos) {
+    const std::int64_t loss = *act.loss_nanos;
+    act.loss_nanos = action.round % 2 == 0 ? loss / 4 : std::min(4 * loss, fold::kNanosMax);
+  }
   if (plan_.sly) return;
+  const bool gated = plan_.recipe.gated();
   std::optional<std::int64_t> first;  // all are alike, it says
   for (std::size_t i = 0; i < act.entries.size(); ++i) {
     const auto author = peer_of_.find(action.contributions[i].author);
@@ -292,7 +300,8 @@ void World::tell_lies(const role::validator::Score& action, fold::Score& act) {
         author != peer_of_.end() && peers_[author->second].conduct != Conduct::honest;
     fold::ScoreEntry& entry = act.entries[i];
     entry.verdict = friendly || chance_.chance(1, 2) ? fold::kVerdictOk : fold::kVerdictWithheld;
-    entry.gain_nanos = entry.verdict == fold::kVerdictOk ? (friendly ? 1 : -1) * 5'000'000'000 : 0;
+    const bool tried = gated && entry.verdict == fold::kVerdictOk;
+    entry.gain_nanos = tried ? (friendly ? 1 : -1) * 5'000'000'000 : 0;
     entry.group = static_cast<std::int64_t>(i);
     const std::size_t domains = run_of(*hubs_[0])->guarded().size();
     entry.domain_gains.clear();
@@ -310,7 +319,10 @@ void World::score(std::uint32_t index) {
   Peer& peer = peers_[index];
   Desk& desk = *peer.desk;
   const std::vector<float>* base = weights(desk.score->base);
-  if (!base) return set_timer(index, kWaitMs);
+  if (!base) {
+    upload_all(index);  // a coordinator that scores: perhaps its own update was lost on the way
+    return set_timer(index, kWaitMs);
+  }
   const role::validator::Score action = *desk.score;
   const fold::GateRule& gate = plan_.recipe.gate;
   fold::Score act;
@@ -318,11 +330,13 @@ void World::score(std::uint32_t index) {
   act.round = action.round;
   act.base = action.base;
   act.seed = action.seed;
-  act.loss_nanos =
-      node::mean_nanos(task_->evaluate(*base, fold::report_seed(run_id_), gate.report));
+  if (plan_.recipe.reports_loss()) {
+    act.loss_nanos =
+        node::mean_nanos(task_->evaluate(*base, fold::report_seed(run_id_), gate.report));
+  }
   measure(index, *base, action, desk.gathered, act);
   if (peer.liar) tell_lies(action, act);
-  peer.attempted = action.round;
+  (peer.role == Role::coordinator ? desk.scored : peer.attempted) = action.round;
   desk.score.reset();
   desk.gathered.clear();
   post(index, fold::write(act), desk.work_seq, desk.work_prev);

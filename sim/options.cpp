@@ -15,6 +15,8 @@ constexpr std::array<std::string_view, kConducts> kConductNames{
     "honest",    "sign-flip", "scaled", "noise",       "collude", "stale",    "copy",    "withhold",
     "malformed", "sybil",     "lazy",   "lazy-hidden", "fixture", "partisan", "stranger"};
 
+constexpr std::int64_t kOuterRate = 2'000'000'000;
+
 // A model of about a thousand parameters. What is learned in it is the simulator's own small task
 // (sim/task.h); its files, digests and deltas are real.
 fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
@@ -41,7 +43,7 @@ fold::Recipe recipe_of(Stream& draw, std::uint32_t rounds, bool large) {
   recipe.gate.report = 256;  // fewer say too little of whether anything is learned
   // A row's step is 0.48 of the way to its target (sim/task.cpp): with twice that, not even a round
   // of one contribution oversteps.
-  recipe.outer_lr = {2'000'000'000};
+  recipe.outer_lr = {kOuterRate};
   recipe.judge = fold::JudgeRule();
   recipe.judge.aggregate = fold::AggregateRule::clip;
   recipe.judge.centered_iterations = 1;
@@ -128,6 +130,45 @@ void draw_texts(Plan& plan, const Config& config) {
     if (turns && own && draw.chance(1, 2)) conduct = Conduct::stranger;
     if (turns && guarded && conduct != Conduct::stranger) conduct = Conduct::partisan;
   }
+}
+
+// Who brings whose work before all auditors: where audits are drawn, and where none are.
+void draw_disputes(Plan& plan, const Config& config) {
+  Stream draw(config.seed, "disputes");
+  const bool watched = draw.chance(1, 2), slandered = draw.chance(1, 3);
+  const bool some = plan.recipe.judge.auditors > 0 || draw.chance(1, 4);
+  if (config.peers > 256 || plan.attackers.empty() || !some) return;
+  plan.watched = watched;
+  plan.slandered = slandered;
+}
+
+// No text to try work on: what is well-formed is accepted, and the rule that adds it up is all that
+// stands between the attackers and the weights.
+void draw_textless(Plan& plan, const Config& config) {
+  Stream draw(config.seed, "textless");
+  const bool textless = draw.chance(1, 6), reports = draw.chance(1, 2), alone = draw.chance(1, 2);
+  const bool judges = draw.chance(1, 2);
+  const std::int64_t rule = draw.between(0, 2);
+  const Decimal faulty{draw.between(6, 9) * 50'000'000};
+  if (!textless) return;
+  constexpr std::array kRules{fold::AggregateRule::centered, fold::AggregateRule::neighbours,
+                              fold::AggregateRule::krum};
+  fold::Recipe& recipe = plan.recipe;
+  recipe.gate.rows = 0;
+  recipe.judge.aggregate = kRules[static_cast<std::size_t>(rule)];
+  recipe.judge.faulty = faulty;
+  recipe.judge.guard = {};
+  recipe.judge.own_rounds = 0;
+  plan.domains.clear();
+  if (reports) return;
+  recipe.gate.report = 0;
+  recipe.judge.void_rise = {};
+  recipe.outer_lr = {kOuterRate};
+  plan.faults.set(Fault::overstep, false);
+  plan.coordinator_judges = judges || alone;
+  if (!alone) return;
+  plan.validators = plan.liars = 0;
+  recipe.judge.committee = 0;
 }
 
 void draw_network(Plan& plan, Stream& draw) {
@@ -220,6 +261,8 @@ Plan draw_plan(const Config& config) {
   draw_rules(plan, config);
   draw_bounds(plan, config);
   draw_texts(plan, config);
+  draw_textless(plan, config);
+  draw_disputes(plan, config);
   draw_network(plan, draw);
   plan.tick_ms = large ? 1000 : draw.between(2, 12) * 100;
   plan.batch_ms = large ? 2000 : draw.between(1, 15) * 20;

@@ -87,8 +87,12 @@ struct Plan {
   fold::Recipe recipe;
   Faults faults;  // those that this seed uses
   std::uint32_t validators = 3;
+  bool coordinator_judges = false;  // it is listed as a validator
   std::uint32_t liars = 0;
-  bool sly = false;  // they score contributions truthfully and lie about the loss alone
+  bool sly = false;        // they score contributions truthfully and lie about the loss alone
+  bool watched = false;    // honest members bring forgeries before all auditors
+  bool slandered = false;  // attackers bring honest work before them
+  [[nodiscard]] bool audits() const { return recipe.judge.auditors > 0 || watched || slandered; }
   std::vector<Conduct> attackers;    // the first members
   std::uint64_t attack = 0;          // which one of sim/collusion.cpp
   std::vector<std::string> domains;  // of the held-out rows

@@ -86,7 +86,11 @@ std::optional<Decision> World::decide_member(Peer& peer, const Hub& hub,
   auto action = role::decide_trainer(hub.state, run, peer.id, member_of(run, peer), facts);
   if (twice_ != kNone && &peer == &peers_[twice_]) insist(run, action);
   if (peer.conduct != Conduct::honest) intrude(run, peer, action);
-  if (std::holds_alternative<role::trainer::Wait>(action)) return std::nullopt;
+  if (std::holds_alternative<role::trainer::Wait>(action)) {
+    const auto dispute = complaint(run, peer);
+    if (!dispute) return std::nullopt;
+    action = *dispute;
+  }
   // Without a draw a crowd would train for 128 places: most stay away.
   const bool crowd = config_.peers > 256 && (run.round.cohort.empty() || run.left_out(peer.id));
   if (crowd && std::holds_alternative<role::trainer::Train>(action) &&
@@ -105,8 +109,10 @@ std::optional<Decision> World::decide_official(Peer& peer, const Hub& hub,
   if (peer.tick_asked_ms >= 0) clock.asked_ms = peer.tick_asked_ms;
   Decision decision;
   if (peer.role == Role::coordinator) {
+    const auto scored = round_or_none(peer.desk ? peer.desk->scored : -1);
     auto action = role::decide_coordinator(
-        hub.state, run, peer.id, {clock, peer.identify_sent, round_or_none(peer.attempted)});
+        hub.state, run, peer.id,
+        {clock, peer.identify_sent, round_or_none(peer.attempted), scored});
     if (std::holds_alternative<role::coordinator::Wait>(action)) return std::nullopt;
     decision.action = std::move(action);
     return decision;
@@ -379,6 +385,7 @@ void World::crash(std::uint32_t index, std::int64_t down_ms) {
     desk.disputed.clear();
     desk.score.reset();
     desk.close.reset();
+    desk.scored = -1;
     desk.gathered.clear();
   }
   Event event;

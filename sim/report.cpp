@@ -69,7 +69,9 @@ constexpr std::array<std::string_view, kProbes> kNames{"phase-by-deadline",
                                                        "domain-served",
                                                        "foreign-domain",
                                                        "went-idle",
-                                                       "disputed"};
+                                                       "disputed",
+                                                       "reported",
+                                                       "slandered"};
 
 std::string time_of(std::int64_t ms) {
   std::string part = std::to_string(ms % 1000);

@@ -78,8 +78,10 @@ enum class Probe : std::uint8_t {
   foreign_domain,     // … declared another domain than its shards'
   went_idle,          // an author's work was no better on its own rows, and counts no more
   disputed,           // an accused author asked all auditors
+  reported,           // an honest member asked them about a forgery
+  slandered,          // an attacker asked them about honest work
 };
-inline constexpr std::size_t kProbes = 64;
+inline constexpr std::size_t kProbes = 66;
 [[nodiscard]] std::string_view name(Probe probe);
 
 struct Summary {

@@ -76,6 +76,7 @@ void World::make_data() {
   for (const std::string& domain : plan_.domains) {
     data_.heldout.push_back(shard("held out", data_.heldout.size(), domain));
   }
+  if (!plan_.recipe.needs_held_out_text()) return;
   data_.heldout.push_back(shard("held out", data_.heldout.size(), ""));
 }
 
@@ -102,6 +103,7 @@ void World::open_run() {
   open.name = "sim";
   open.coordinator = peers_[coordinator_].id;
   for (std::uint32_t i = 0; i < plan_.validators; ++i) open.validators.push_back(peers_[i].id);
+  if (plan_.coordinator_judges) open.validators.push_back(open.coordinator);
   open.recipe = plan_.recipe;
   open.data = put(format::write_data_manifest(data_), format::kDataManifestType);
   open.domains = plan_.domains;

@@ -57,7 +57,12 @@ void World::act(std::uint32_t index, const role::trainer::Action& action,
     return reveal_states(index, *states, decision);
   }
   if (const auto* dispute = std::get_if<Dispute>(&action)) {
-    report_.reached(Probe::disputed);
+    const fold::ClosedContribution* one =
+        run_of(hub_of(peer))->closed_contribution(dispute->round, dispute->contribution);
+    const bool own = one && one->author == peer.id;
+    report_.reached(own                               ? Probe::disputed
+                    : peer.conduct == Conduct::honest ? Probe::reported
+                                                      : Probe::slandered);
     desk(peer).disputed.insert(dispute->contribution);
     return post(index, fold::write(fold::Dispute{run_id_, dispute->round, dispute->contribution}),
                 decision.seq, decision.prev);
@@ -179,7 +184,7 @@ void World::contribute(std::uint32_t index, const Trained& trained) {
   if (residual.empty()) residual.assign(layout_->parameters(), 0.0F);
   act.error_feedback.after = exact::floats_digest(residual);
   act.optimizer.after = sha256({action.seed.view(), act.error_feedback.after.view()});
-  if (plan_.recipe.judge.auditors > 0) {
+  if (plan_.audits()) {
     const auto* floats = reinterpret_cast<const std::uint8_t*>(residual.data());
     keep_state(desk, Bytes(floats, floats + 4 * residual.size()));
     Bytes optimizer(action.seed.bytes.begin(), action.seed.bytes.end());

@@ -67,6 +67,7 @@ struct Upload {
 struct Fetch {
   std::vector<BlobRef> wanted;
   std::int64_t round = 0;
+  bool to_score = false;  // else to close
   // The answer:
   std::vector<Blob> got;  // null: the hub does not have it
   std::int64_t log_ms = 0;
@@ -125,6 +126,7 @@ struct Desk {
   // a validator's or coordinator's work at hand
   std::optional<role::validator::Score> score;
   std::optional<role::coordinator::Close> close;
+  std::int64_t scored = -1;  // a coordinator's: the newest round that it sent a score for
   std::map<Digest, Blob> gathered;
   std::uint64_t work_seq = 0;
   std::optional<RecordId> work_prev;
@@ -282,6 +284,8 @@ class World {
                                                    const Peer& peer) const;
   void intrude(const fold::RunState& run, const Peer& peer, role::trainer::Action& action);
   void intrude(const fold::RunState& run, const Peer& peer, role::validator::Action& action);
+  [[nodiscard]] std::optional<role::trainer::Dispute> complaint(const fold::RunState& run,
+                                                                const Peer& peer) const;
   void insist(const fold::RunState& run, role::trainer::Action& action);
   void on_answer(const Event& event);
   void on_receipt(const Event& event);
@@ -311,6 +315,7 @@ class World {
   // officials.cpp
   void act(std::uint32_t peer, const role::validator::Action& action, const Decision& decision);
   void act(std::uint32_t peer, const role::coordinator::Action& action, const Decision& decision);
+  void begin(std::uint32_t peer, const role::validator::Score& action, const Decision& decision);
   [[nodiscard]] std::int64_t log_time(Peer& peer, const fold::LogState& state) const;
   void ask_tick(std::uint32_t peer);
   void fetch(std::uint32_t peer);

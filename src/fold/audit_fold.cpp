@@ -151,9 +151,11 @@ Objection object_to_dispute(const RunState& run, const KeyId& author, const Disp
   const bool established =
       member && member->active() && member->accepted >= run.recipe.judge.newcomer_rounds;
   // An auditor does the work itself and logs what it finds.
-  if (!established) return "only established members and the accused dispute";
+  if (!established && !HARAMBEE_MUTANT("strangers-dispute"))
+    return "only established members and the accused dispute";
   if (!recent(run, act.round)) return "late: the contribution is too old";
-  if (audit && audit->everybody) return "all auditors have been called already";
+  if (audit && audit->everybody && !HARAMBEE_MUTANT("called-again"))
+    return "all auditors have been called already";
   const auto theirs = [&](std::size_t position) {
     return run.audits[position].disputed_by == author;
   };

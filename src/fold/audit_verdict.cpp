@@ -113,7 +113,8 @@ void clear(RunState& run, const Context& context, const AuditCase& audit) {
               "its audit at " + entry(answer.place) + " accused an honest contribution, " +
                   entry(audit.contribution));
   }
-  if (audit.disputed_by && *audit.disputed_by != audit.author) {
+  const bool free = HARAMBEE_MUTANT("free-slander");
+  if (audit.disputed_by && *audit.disputed_by != audit.author && !free) {
     name_liar(run, context, *audit.disputed_by,
               "its dispute of " + entry(audit.contribution) + " was groundless");
   }

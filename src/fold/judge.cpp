@@ -113,7 +113,7 @@ Verdict judge_one(const RunState& run, std::size_t position) {
   }
   verdict.well_formed = true;
   if (!run.recipe.gated()) {
-    verdict.accepted = true;
+    verdict.accepted = !HARAMBEE_MUTANT("untried-refused");
     verdict.counted_nanos = 0;
     return verdict;
   }

@@ -96,7 +96,8 @@ bool RunState::may_score(const KeyId& key, std::int64_t now_ms) const {
 }
 
 bool RunState::coordinator_scores(const KeyId& key) const {
-  return key == coordinator && !recipe.needs_held_out_text();
+  const bool untold = !recipe.needs_held_out_text() && !HARAMBEE_MUTANT("nobody-judges");
+  return key == coordinator && untold;
 }
 
 bool RunState::left_out(const KeyId& key) const {
