@@ -224,6 +224,10 @@ void World::check_audits(Hub& hub, const fold::RunState& run) {
     if (one.end == fold::AuditEnd::convicted) report_.reached(Probe::convicted);
     if (one.end == fold::AuditEnd::cleared) report_.reached(Probe::cleared);
     if (one.end == fold::AuditEnd::accused) report_.reached(Probe::accused);
+    const Peer& author = peers_[peer_of_.at(one.author)];
+    const bool blamed = one.end == fold::AuditEnd::convicted || one.end == fold::AuditEnd::accused;
+    report_.check(!blamed || plan_.liars > 0 || author.conduct != Conduct::honest, "I7",
+                  "honest " + who(peer_of_.at(one.author)) + " is blamed where nobody lies");
   }
 }
 

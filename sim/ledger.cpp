@@ -134,6 +134,8 @@ bool Ledger::feed(View bytes) {
 
 std::int64_t Ledger::rule(const char* name) const { return number(at(recipe, name)); }
 
+std::int64_t Ledger::number_of_steps() const { return number(at(at(recipe, "inner"), "steps")); }
+
 std::int64_t Ledger::judge(const char* name) const { return number(at(at(recipe, "judge"), name)); }
 
 std::int64_t Ledger::judge_nanos(const char* name) const {  // "0.25"
@@ -201,6 +203,7 @@ void Ledger::join(const Entry& entry) {
   if (phase == Phase::finished || members.contains(entry.author)) return;
   const auto joined = members.try_emplace(entry.author).first;
   joined->second.joined = entry.index;
+  joined->second.numeric_class = words(at(entry.body, "class"));
   // Who comes after a draw was not drawn.
   joined->second.drawn = cohort.empty();
   by_ordinal_.push_back(&*joined);
@@ -230,6 +233,7 @@ void Ledger::contribution(const Entry& entry) {
   if (member.excluded || member.suspended || member.left || member.in_round ||
       (early && !member.drawn) ||
       works.size() + kept >= static_cast<std::size_t>(limit == 0 ? 128 : limit) ||
+      words(at(entry.body, "class")) != member.numeric_class ||
       words(at(entry.body, "base")) != weights || !follows("ef", member.ef) ||
       !follows("opt", member.opt)) {
     return;
@@ -245,7 +249,8 @@ void Ledger::contribution(const Entry& entry) {
   const bool fresh = before("ef").empty() && before("opt").empty();
   member.links = fresh ? 1 : member.links + 1;
   works.push_back({entry.id, entry.author, delta, weights, domain, entry.index, before("ef"),
-                   member.ef, before("opt"), member.opt, member.links});
+                   member.ef, before("opt"), member.opt, member.links,
+                   member.numeric_class == "exact-1"});
 }
 
 void Ledger::score(const Entry& entry) {

@@ -36,6 +36,7 @@ class Ledger {
     bool suspended = false;
     bool slashed = false;  // convicted
     std::size_t links = 0;
+    std::string numeric_class;
     std::vector<bool> better;  // on its own rows, in the last rounds that it was measured in
     bool idle = false;
   };
@@ -44,6 +45,7 @@ class Ledger {
     std::uint64_t index = 0;
     std::string ef_before, ef_after, opt_before, opt_after;
     std::size_t links = 0;  // of the chain of states that ends in it
+    bool exact = true;      // of the class that can be repeated to the bit
   };
   struct Answer {
     std::string auditor, result, made;
@@ -52,6 +54,7 @@ class Ledger {
   struct Case {
     std::string work, author;
     std::int64_t round = 0;
+    bool exact = true;  // of the class that can be repeated to the bit
     bool open = false;
     bool reveal = false;    // its states are waited for
     bool redone = false;    // its author has disputed
@@ -176,6 +179,7 @@ class Ledger {
   void name_liar(const std::string& key);
   [[nodiscard]] bool expected(const Member& member) const;
   [[nodiscard]] std::int64_t rule(const char* name) const;
+  [[nodiscard]] std::int64_t number_of_steps() const;  // inner ones
   [[nodiscard]] std::int64_t judge(const char* name) const;
   [[nodiscard]] std::int64_t judge_nanos(const char* name) const;  // of a decimal
   // ledger_judge.cpp

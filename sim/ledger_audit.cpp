@@ -1,5 +1,4 @@
-// spec/audit.md once more: what is drawn, who is asked, what their answers come to. Only for runs
-// of class exact-1.
+// spec/audit.md once more: what is drawn, who is asked, what their answers come to.
 #include <algorithm>
 
 #include "base/encoding.h"
@@ -12,10 +11,15 @@ namespace {
 constexpr std::size_t kWholeChain = 4;
 constexpr std::size_t kUnsettled = 16;
 constexpr std::int64_t kDisputeRounds = 2;
+constexpr std::int64_t kStepsToCompare = 10;
 
 Bytes bytes_of(const std::string& hex) { return *from_hex(hex); }
 std::string words(const Json* value) {
   return value && value->string() ? *value->string() : std::string();
+}
+
+bool accuses(const Ledger::Answer& answer) {
+  return answer.result == "differs" || answer.result == "far";
 }
 
 bool has(const std::vector<std::string>& keys, const std::string& key) {
@@ -69,9 +73,10 @@ Ledger::Case* Ledger::case_of(const std::string& id) {
 
 std::vector<std::string> Ledger::wanted_states(const Work& work) {
   std::vector<std::string> wanted;
-  if (work.links <= kWholeChain) return wanted;
+  if (work.exact && work.links <= kWholeChain) return wanted;
   if (!work.ef_before.empty()) wanted.push_back(work.ef_before);
   if (!work.opt_before.empty()) wanted.push_back(work.opt_before);
+  if (!work.exact) wanted.push_back(work.ef_after);
   return wanted;
 }
 
@@ -83,6 +88,7 @@ Ledger::Case& Ledger::open_case(std::int64_t number, const Work& work) {
     one->work = work.id;
     one->author = work.author;
     one->round = number;
+    one->exact = work.exact;
   }
   one->end.clear();
   one->open = true;
@@ -97,6 +103,7 @@ void Ledger::tick_audits() {
     for (; drawn_rounds_ < history.size(); ++drawn_rounds_) {
       for (const Work& work : history[drawn_rounds_].works) {
         if (!has(history[drawn_rounds_].accepted, work.id) || case_of(work.id)) continue;
+        if (!work.exact && number_of_steps() < kStepsToCompare) continue;
         const Bytes id = bytes_of(work.id);
         const Digest coin = sha256({view("harambee audit coin v1\n"), seed.view(), id});
         const bool fresh = members[work.author].accepted <= judge("newcomer_rounds");
@@ -149,6 +156,8 @@ void Ledger::audit(const std::string& author, std::int64_t number, const Json& b
   if (!has(acting(), author) || !work || work->author == author) return;
   const std::string result = words(body.find("result"));
   std::string made;
+  const bool compared = result == "near" || result == "far";
+  if (work->exact == compared && result != "withheld") return;
   if (result == "exact" || result == "differs") {
     const Json* bytes = body.find("made");
     made = write(*bytes);
@@ -156,8 +165,6 @@ void Ledger::audit(const std::string& author, std::int64_t number, const Json& b
                       words(bytes->find("ef")) == work->ef_after &&
                       words(bytes->find("opt")) == work->opt_after;
     if (same != (result == "exact")) return;
-  } else if (result != "withheld") {
-    return;  // of other classes
   }
   Case* one = case_of(work->id);
   const auto mine = [&author](const Answer& answer) { return answer.auditor == author; };
@@ -171,7 +178,7 @@ void Ledger::audit(const std::string& author, std::int64_t number, const Json& b
   }
   if (!one || !one->open) one = &open_case(number, *work);
   one->answers.push_back({author, result, made});
-  if (result == "differs" && !one->everybody) {
+  if (accuses(one->answers.back()) && !one->everybody) {
     call_everybody(*one);
     one->reveal = false;
     one->since_ms = now_ms;
@@ -238,13 +245,13 @@ void Ledger::decide(Case& one, bool late) {
   std::size_t fine = 0, withheld = 0, accusing = 0, same = 0;
   std::string forged;
   for (const Answer& answer : one.answers) {
-    fine += answer.result == "exact" ? 1 : 0;
+    fine += answer.result == "exact" || answer.result == "near" ? 1 : 0;
     withheld += answer.result == "withheld" ? 1 : 0;
-    if (answer.result != "differs") continue;
+    if (!accuses(answer)) continue;
     ++accusing;
     std::size_t alike = 0;
     for (const Answer& other : one.answers) {
-      alike += other.result == "differs" && other.made == answer.made ? 1 : 0;
+      alike += accuses(other) && other.made == answer.made ? 1 : 0;
     }
     if (alike > same) {
       same = alike;
@@ -255,7 +262,7 @@ void Ledger::decide(Case& one, bool late) {
   const bool over = late || one.answers.size() == n;
   std::string end;
   if (one.everybody && same >= 2 && 2 * same > n) {
-    end = "convicted";
+    end = one.exact ? "convicted" : "accused";
   } else if (one.everybody && 2 * fine > n) {
     end = "cleared";
   } else if (2 * withheld > n) {
@@ -268,7 +275,9 @@ void Ledger::decide(Case& one, bool late) {
   if (end.empty()) return stand_suspended(one.author);
   const std::vector<Answer> answers = one.answers;
   const std::string author = one.author, disputer = one.disputer;
+  const bool exact = one.exact;
   end_case(one, end);
+  if (!exact) return;  // nobody is convicted, nobody has lied
   if (end == "convicted") convict(author);
   for (const Answer& answer : answers) {
     if (end == "convicted" && answer.result != "withheld" && answer.made != forged) {
@@ -289,7 +298,6 @@ void Ledger::stand_suspended(const std::string& author) {
   const auto suspends = [&author](const Case& one) {
     if (one.author != author) return false;
     if (one.end == "withheld" || one.end == "accused") return true;
-    const auto accuses = [](const Answer& answer) { return answer.result == "differs"; };
     return one.open && std::any_of(one.answers.begin(), one.answers.end(), accuses);
   };
   members[author].suspended = std::any_of(cases.begin(), cases.end(), suspends);

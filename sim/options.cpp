@@ -132,14 +132,46 @@ void draw_texts(Plan& plan, const Config& config) {
   }
 }
 
+// A model of 300 chunks, of which 256 are looked at. Few work on it, or it would take long.
+void draw_wide(Plan& plan, const Config& config) {
+  Stream draw(config.seed, "wide");
+  const bool wide = draw.chance(1, 24);
+  const std::int64_t places = draw.between(4, 6);
+  const Decimal sample{draw.between(1, 80) * 10'000'000};
+  const std::int64_t alike = draw.between(3, 9);
+  if (!wide || config.peers > 64) return;
+  fold::Recipe& recipe = plan.recipe;
+  recipe.model.hidden = 72;
+  recipe.model.vocab = 8400;
+  recipe.codec.keep = 8;
+  recipe.judge.cohort = places;
+  recipe.judge.sample = sample;
+  recipe.judge.similar = {alike * 100'000'000};
+  recipe.judge.auditors = 0;
+  // Whose searches take every parameter into account.
+  for (Conduct& conduct : plan.attackers) {
+    if (conduct == Conduct::fixture) conduct = Conduct::sign_flip;
+  }
+}
+
 // Who brings whose work before all auditors: where audits are drawn, and where none are.
 void draw_disputes(Plan& plan, const Config& config) {
   Stream draw(config.seed, "disputes");
   const bool watched = draw.chance(1, 2), slandered = draw.chance(1, 3);
   const bool some = plan.recipe.judge.auditors > 0 || draw.chance(1, 4);
-  if (config.peers > 256 || plan.attackers.empty() || !some) return;
+  const bool wide = plan.recipe.judge.sample.nanos < 1'000'000'000;
+  if (config.peers > 256 || plan.attackers.empty() || !some || wide) return;
   plan.watched = watched;
   plan.slandered = slandered;
+}
+
+// Members whose training nobody can repeat to the bit. With few inner steps they are not audited.
+void draw_classes(Plan& plan, const Config& config) {
+  Stream draw(config.seed, "classes");
+  const bool inexact = draw.chance(1, 3), many_steps = draw.chance(3, 4);
+  if (!inexact || config.peers > 256 || plan.recipe.judge.auditors == 0) return;
+  plan.inexact = true;
+  if (many_steps) plan.recipe.inner.steps = 10;
 }
 
 // No text to try work on: what is well-formed is accepted, and the rule that adds it up is all that
@@ -262,7 +294,9 @@ Plan draw_plan(const Config& config) {
   draw_bounds(plan, config);
   draw_texts(plan, config);
   draw_textless(plan, config);
+  draw_wide(plan, config);
   draw_disputes(plan, config);
+  draw_classes(plan, config);
   draw_network(plan, draw);
   plan.tick_ms = large ? 1000 : draw.between(2, 12) * 100;
   plan.batch_ms = large ? 2000 : draw.between(1, 15) * 20;

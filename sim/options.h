@@ -92,6 +92,7 @@ struct Plan {
   bool sly = false;        // they score contributions truthfully and lie about the loss alone
   bool watched = false;    // honest members bring forgeries before all auditors
   bool slandered = false;  // attackers bring honest work before them
+  bool inexact = false;    // a third of the members train in a class that is not exact
   [[nodiscard]] bool audits() const { return recipe.judge.auditors > 0 || watched || slandered; }
   std::vector<Conduct> attackers;    // the first members
   std::uint64_t attack = 0;          // which one of sim/collusion.cpp

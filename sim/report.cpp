@@ -71,7 +71,9 @@ constexpr std::array<std::string_view, kProbes> kNames{"phase-by-deadline",
                                                        "went-idle",
                                                        "disputed",
                                                        "reported",
-                                                       "slandered"};
+                                                       "slandered",
+                                                       "near-enough",
+                                                       "too-far"};
 
 std::string time_of(std::int64_t ms) {
   std::string part = std::to_string(ms % 1000);

@@ -80,8 +80,10 @@ enum class Probe : std::uint8_t {
   disputed,           // an accused author asked all auditors
   reported,           // an honest member asked them about a forgery
   slandered,          // an attacker asked them about honest work
+  near_enough,        // work of an inexact class was trained again, nearly alike
+  too_far,            // … and was something else
 };
-inline constexpr std::size_t kProbes = 66;
+inline constexpr std::size_t kProbes = 68;
 [[nodiscard]] std::string_view name(Probe probe);
 
 struct Summary {

@@ -10,6 +10,12 @@
 
 namespace harambee::sim {
 
+namespace {
+
+constexpr std::size_t kLive = 920;  // parameters that mean something: all of the usual model's
+
+}  // namespace
+
 void World::make_peers() {
   first_member_ = plan_.validators + 1;
   coordinator_ = plan_.validators;
@@ -36,6 +42,7 @@ void World::make_peers() {
     if (i < first_member_) continue;
     const std::uint32_t member = i - first_member_;
     if (member < plan_.attackers.size()) peer.conduct = plan_.attackers[member];
+    peer.inexact = plan_.inexact && member % 3 == 0;
     peer.mixed = plan_.faults.has(Fault::mixed) && draw.chance(1, 5);
   }
 }
@@ -87,7 +94,8 @@ void World::open_run() {
   up_ = *node::codec_of(plan_.recipe.codec);
   down_ = *node::codec_of(plan_.recipe.down);
   make_data();
-  task_ = std::make_unique<Task>(plan_.recipe.seed, layout_->parameters());
+  task_ = std::make_unique<Task>(plan_.recipe.seed, layout_->parameters(),
+                                 std::min<std::size_t>(layout_->parameters(), kLive));
   lineages_.emplace_back();
   hubs_.push_back(std::make_unique<Hub>(now_ms_));
   Hub& hub = *hubs_[0];

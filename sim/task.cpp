@@ -17,12 +17,13 @@ struct Row {
   std::array<float, kPicked> sign;
 };
 
-// `width`: the row picks among so many parameters from `from` on, around the end.
-Row draw_row(Rng& rng, std::size_t parameters, std::uint64_t from, std::uint64_t width) {
+// `width`: the row picks among so many live parameters from `from` on, around the end.
+Row draw_row(Rng& rng, const Task& task, std::uint64_t from, std::uint64_t width) {
   Row row;
   for (std::size_t i = 0; i < kPicked; ++i) {
     const std::uint64_t word = rng.next();
-    row.place[i] = static_cast<std::uint32_t>((from + (word >> 1) % width) % parameters);
+    row.place[i] =
+        static_cast<std::uint32_t>(task.place_of((from + (word >> 1) % width) % task.live()));
     row.sign[i] = (word & 1) != 0 ? 1.0F : -1.0F;
   }
   return row;
@@ -49,7 +50,8 @@ float uniform(Rng& rng) {  // −1 … 1
 
 }  // namespace
 
-Task::Task(const Digest& seed, std::size_t parameters) : target_(parameters), first_(parameters) {
+Task::Task(const Digest& seed, std::size_t parameters, std::size_t live)
+    : live_(live), stride_(parameters / live), target_(parameters), first_(parameters) {
   Rng rng(seed);
   for (float& value : target_) value = uniform(rng);
   for (float& value : first_) value = uniform(rng);
@@ -59,11 +61,10 @@ std::vector<float> Task::train(std::span<const float> weights, const Digest& see
                                std::uint64_t lean, const fold::InnerRule& rule) const {
   std::vector<float> out(weights.begin(), weights.end());
   Rng rng(seed);
-  const std::size_t parameters = out.size();
   for (std::int64_t step = 0; step < rule.steps * rule.batch; ++step) {
     // Half of the rows speak of a third of the parameters: members' data differ.
     const bool own = (step & 1) != 0;
-    const Row row = draw_row(rng, parameters, own ? lean : 0, own ? parameters / 3 : parameters);
+    const Row row = draw_row(rng, *this, own ? lean : 0, own ? live_ / 3 : live_);
     const float push = kRate * residual_of(row, out, target_);
     for (std::size_t i = 0; i < kPicked; ++i) out[row.place[i]] -= push * row.sign[i];
   }
@@ -71,13 +72,13 @@ std::vector<float> Task::train(std::span<const float> weights, const Digest& see
 }
 
 Task::Part Task::domain(std::size_t number) const {
-  const std::uint64_t width = target_.size() / 3;
+  const std::uint64_t width = live_ / 3;
   return {number * width, width};
 }
 
 std::vector<std::int64_t> Task::evaluate(std::span<const float> weights, const Digest& seed,
                                          std::int64_t rows) const {
-  return evaluate(weights, seed, rows, {0, weights.size()});
+  return evaluate(weights, seed, rows, {0, live_});
 }
 
 std::vector<std::int64_t> Task::evaluate(std::span<const float> weights, const Digest& seed,
@@ -86,8 +87,7 @@ std::vector<std::int64_t> Task::evaluate(std::span<const float> weights, const D
   nanos.reserve(static_cast<std::size_t>(rows));
   Rng rng(seed);
   for (std::int64_t i = 0; i < rows; ++i) {
-    nanos.push_back(
-        loss_of(draw_row(rng, weights.size(), part.from, part.width), weights, target_));
+    nanos.push_back(loss_of(draw_row(rng, *this, part.from, part.width), weights, target_));
   }
   return nanos;
 }
@@ -96,10 +96,9 @@ std::vector<std::int64_t> Task::evaluate_own(std::span<const float> weights, con
                                              std::uint64_t lean, const fold::InnerRule& rule,
                                              const Digest& draw) const {
   constexpr std::size_t kRows = 8;
-  const std::size_t parameters = weights.size();
   const auto row_of = [&](Rng& rng, std::uint64_t number) {
     const bool own = (number & 1) != 0;
-    return draw_row(rng, parameters, own ? lean : 0, own ? parameters / 3 : parameters);
+    return draw_row(rng, *this, own ? lean : 0, own ? live_ / 3 : live_);
   };
   Rng used(seed), choice(draw);
   std::vector<std::int64_t> trained, nanos;

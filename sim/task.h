@@ -14,14 +14,19 @@ namespace harambee::sim {
 
 class Task {
  public:
-  Task(const Digest& seed, std::size_t parameters);
+  // Rows pick from `live` of the parameters, spread evenly over all; the others mean nothing.
+  Task(const Digest& seed, std::size_t parameters, std::size_t live);
+
+  [[nodiscard]] std::size_t live() const { return live_; }
+  // Where the live parameter of this number is.
+  [[nodiscard]] std::size_t place_of(std::size_t number) const { return number * stride_; }
 
   [[nodiscard]] const std::vector<float>& first_weights() const { return first_; }
   // The inner steps of one member from `weights`: plain stochastic gradient descent on rows that
-  // the seed draws; `lean` in [0, parameters) shifts which parameters this member's data speaks of.
+  // the seed draws; `lean` in [0, live) shifts which parameters this member's data speaks of.
   [[nodiscard]] std::vector<float> train(std::span<const float> weights, const Digest& seed,
                                          std::uint64_t lean, const fold::InnerRule& rule) const;
-  // A part of the parameters that rows may pick from: the domain of its number, of three.
+  // A part of the live parameters that rows may pick from: the domain of its number, of three.
   struct Part {
     std::uint64_t from = 0, width = 0;
   };
@@ -41,6 +46,7 @@ class Task {
                                                    const Digest& seed, std::int64_t rows) const;
 
  private:
+  std::size_t live_, stride_;
   std::vector<float> target_;
   std::vector<float> first_;
 };

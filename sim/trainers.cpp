@@ -28,6 +28,10 @@ std::vector<float> anywhere(std::span<const float> from, std::span<const float> 
   return out;
 }
 
+std::string class_of(const Peer& peer) {
+  return peer.inexact ? "torch-2" : std::string(fold::kExactClass);
+}
+
 }  // namespace
 
 void World::act(std::uint32_t index, const role::trainer::Action& action,
@@ -39,7 +43,7 @@ void World::act(std::uint32_t index, const role::trainer::Action& action,
                 decision.prev);
   }
   if (std::holds_alternative<Join>(action)) {
-    return post(index, fold::write(fold::Join{run_id_, "exact-1", "simulated"}), decision.seq,
+    return post(index, fold::write(fold::Join{run_id_, class_of(peer), "simulated"}), decision.seq,
                 decision.prev);
   }
   if (std::holds_alternative<Reveal>(action)) {
@@ -134,7 +138,8 @@ Bytes World::make_delta(Peer& peer, const role::trainer::Train& action,
     case Conduct::partisan: {
       if (plan_.domains.empty()) break;
       const Task::Part part = task_->domain((action.ordinal + 1) % plan_.domains.size());
-      for (std::uint64_t j = part.from; j < part.from + part.width; ++j) {
+      for (std::uint64_t number = part.from; number < part.from + part.width; ++number) {
+        const std::size_t j = task_->place_of(number);
         trained[j] = base[j] - 2 * (trained[j] - base[j]);
       }
       break;
@@ -208,7 +213,7 @@ void World::contribute(std::uint32_t index, const Trained& trained) {
   act.run = run_id_;
   act.round = action.round;
   act.base = action.base;
-  act.numeric_class = "exact-1";
+  act.numeric_class = class_of(peer);
   act.loss_first_nanos = act.loss_last_nanos = 1;
   act.steps = plan_.recipe.inner.steps;
   act.tokens = act.steps * plan_.recipe.inner.batch * plan_.recipe.model.context;
@@ -240,7 +245,7 @@ void World::say_nonsense(std::uint32_t index, const role::trainer::Train& action
     act.run = run_id_;
     act.round = action.round;
     act.base = which == 2 ? model_order_.front() : action.base;
-    act.numeric_class = "exact-1";
+    act.numeric_class = class_of(peers_[index]);
     act.error_feedback = {which == 3 ? std::optional(junk) : std::nullopt, junk};
     act.optimizer = {std::nullopt, junk};
     act.loss_first_nanos = act.loss_last_nanos = 1;

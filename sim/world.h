@@ -155,6 +155,7 @@ struct alignas(64) Peer {
   bool uploads = false;  // false: its desk has no blobs that the hub may not have
   bool busy = false;     // training
   bool liar = false;
+  bool inexact = false;  // trains in a class that is not exact
   bool identify_sent = false;
   bool join_sent = false;
   bool censored = false;
@@ -341,6 +342,8 @@ class World {
   [[nodiscard]] std::optional<fold::Replica> train_again(const fold::RunState& run,
                                                          const role::auditor::Repeat& action,
                                                          const fold::ClosedContribution& last);
+  [[nodiscard]] fold::Audit compare(const fold::RunState& run, const role::auditor::Repeat& action,
+                                    const fold::ClosedContribution& one, fold::Audit act);
   [[nodiscard]] std::string domain_of(std::uint64_t ordinal) const;
   [[nodiscard]] std::uint64_t lean_of(std::uint64_t ordinal) const;
   [[nodiscard]] std::vector<float> train(const Peer& peer, const std::vector<float>& base,

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/mutant.h"
 #include "exact/aggregate.h"
 #include "exact/math.h"
 #include "exact/real.h"
@@ -227,7 +228,9 @@ class Sums {
 }  // namespace
 
 ChunkSample::ChunkSample(std::uint64_t chunks, const Decimal& share, const Digest& seed)
-    : rng_(sha256({view("harambee chunks v1\n"), seed.view()})), chunks_left_(chunks) {
+    : rng_(sha256(
+          {view("harambee chunks v1\n"), HARAMBEE_MUTANT("known-sample") ? View() : seed.view()})),
+      chunks_left_(chunks) {
   HARAMBEE_CHECK(share.nanos > 0 && share.nanos <= kBillion);
   const uint128 part =
       (static_cast<uint128>(chunks) * static_cast<std::uint64_t>(share.nanos) + kBillion - 1) /

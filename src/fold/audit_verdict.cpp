@@ -132,7 +132,8 @@ AuditEnd end_by_everybody(const RunState& run, const AuditCase& audit, const Tal
   const std::size_t asked = audit.auditors.size();
   const bool few = HARAMBEE_MUTANT("one-convicts") && tally.same >= 1;
   if (few || (tally.same >= 2 && 2 * tally.same > asked)) {
-    return exact_class(run, audit) ? AuditEnd::convicted : AuditEnd::accused;
+    const bool proof = exact_class(run, audit) || HARAMBEE_MUTANT("tolerance-convicts");
+    return proof ? AuditEnd::convicted : AuditEnd::accused;
   }
   if (2 * tally.fine > asked) return AuditEnd::cleared;
   if (2 * tally.withheld > asked) return AuditEnd::withheld;
