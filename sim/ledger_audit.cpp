@@ -228,7 +228,8 @@ void Ledger::dispute(const std::string& author, std::int64_t number, const Json&
   Case* one = case_of(work->id);
   const bool own = work->author == author;
   if (own && (!one || one->end != "accused" || one->redone)) return;
-  if (!own && !may_dispute(author, number, one)) return;
+  const bool comparable = work->exact || number_of_steps() >= kStepsToCompare;
+  if (!own && (!comparable || !may_dispute(author, number, one))) return;
   if (!one || !one->open) one = &open_case(number, *work);
   if (!one->reveal) one->since_ms = now_ms;
   if (own) {

@@ -146,6 +146,10 @@ Objection object_to_dispute(const RunState& run, const KeyId& author, const Disp
     if (audit->redone) return "it has been done again already";
     return std::nullopt;
   }
+  const bool comparable = exact_class(*one) || run.recipe.inner.steps >= kToleranceStepsMin;
+  if (!comparable) {
+    return "class " + one->numeric_class + " cannot be compared after so few inner steps";
+  }
   if (run.liars.contains(author))
     return "the author was found to lie: " + run.liars.at(author).reason;
   const Member* member = run.member(author);

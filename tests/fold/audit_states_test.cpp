@@ -141,6 +141,25 @@ TEST_F(Tolerant, SuspendsButNeverSlashes) {
   EXPECT_TRUE(run().liars.empty());
 }
 
+// Honest work would be called far: nobody may have its author suspended that way.
+class FewSteps : public AuditWorld {
+ protected:
+  FewSteps() : AuditWorld({"v1", "v2", "v3"}) {
+    swarm.leave("eve");
+    swarm.join("eve", "torch-2");
+    swarm.contribute({"ada", "ben", "eve"});
+    swarm.finish_round();
+    swarm.tick_after(1);
+  }
+};
+
+TEST_F(FewSteps, NobodyDisputesWhatCannotBeCompared) {
+  ASSERT_LT(run().recipe.inner.steps, kToleranceStepsMin);
+  EXPECT_EQ(run().audit_of(of("eve").place.id), nullptr);
+  EXPECT_THAT(dispute("ben", "eve").reason, HasSubstr("cannot be compared"));
+  EXPECT_EQ(run().audit_of(of("eve").place.id), nullptr);
+}
+
 TEST_F(Tolerant, NamesNobodyALiar) {
   EXPECT_EQ(swarm.say("eve", write(fresh_reveal())).reason, "");
   const std::string first = drawn(audit("eve"))[0];
