@@ -6,7 +6,7 @@
 It trains the same LLaMA from the same files in the same data order as harambee-trainer, but its
 numbers depend on the machine, so its class is "torch-fp32" and nobody can replay it to the bit.
 """
-import hashlib, io, json, math, os, sys, time
+import hashlib, json, math, os, sys, time
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -15,16 +15,18 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 def read_weights(path):
     """safetensors: u64 length, a JSON header, little-endian numbers."""
+    return read_tensors(path)[0]
+
+def read_tensors(path):
     raw = open(path, "rb").read()
     size = int.from_bytes(raw[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(raw[8:8 + size]).items():
-        if name == "__metadata__":
-            continue
+    header, tensors = json.loads(raw[8:8 + size]), {}
+    metadata = header.pop("__metadata__", {})
+    for name, entry in header.items():
         begin, end = entry["data_offsets"]
         flat = np.frombuffer(raw[8 + size + begin:8 + size + end], "<f4").copy()
         tensors[name] = torch.from_numpy(flat).reshape(entry["shape"]).to(DEVICE)
-    return tensors
+    return tensors, metadata
 
 def write_file(path, parts):
     digest = hashlib.sha256()
@@ -35,8 +37,8 @@ def write_file(path, parts):
     os.replace(path + ".new", path)
     return digest.hexdigest()
 
-def write_weights(path, tensors):
-    header, offset, names = {"__metadata__": {"format": "pt"}}, 0, sorted(tensors)
+def write_weights(path, tensors, metadata={"format": "pt"}):
+    header, offset, names = {"__metadata__": metadata}, 0, sorted(tensors)
     for name in names:
         size = 4 * tensors[name].numel()
         header[name] = {"dtype": "F32", "shape": list(tensors[name].shape), "data_offsets": [offset, offset + size]}
@@ -45,6 +47,31 @@ def write_weights(path, tensors):
     text += b" " * (-len(text) % 8)
     data = [tensors[name].detach().cpu().numpy().astype("<f4").tobytes() for name in names]
     return write_file(path, [len(text).to_bytes(8, "little"), text] + data)
+
+# The optimizer's state is a safetensors file too, never a pickle: who audits this class is given the
+# states of strangers, and a pickle would run whatever is in it.
+def read_state(path, p):
+    """What AdamW knows of each parameter; ValueError if it is not such a file."""
+    tensors, metadata = read_tensors(path)
+    step = float(int(metadata["step"]))
+    state = {}
+    for i, name in enumerate(sorted(p)):
+        pair = {kind: tensors.pop(f"{name}.{kind}") for kind in ("exp_avg", "exp_avg_sq")}
+        for kind, tensor in pair.items():
+            if tensor.shape != p[name].shape or not torch.isfinite(tensor).all():
+                raise ValueError(f"the state has no sound {name}.{kind}")
+        if (pair["exp_avg_sq"] < 0).any():
+            raise ValueError(f"the state has no sound {name}.exp_avg_sq")
+        state[i] = {"step": torch.tensor(step), **pair}
+    if tensors or step < 0:
+        raise ValueError("the state is another model's")
+    return state
+
+def write_state(path, p, adam):
+    known = {name: adam.state[p[name]] for name in sorted(p)}
+    tensors = {f"{name}.{kind}": known[name][kind] for name in known for kind in ("exp_avg", "exp_avg_sq")}
+    step = next(iter(known.values()))["step"]
+    return write_weights(path, tensors, {"format": "adamw-1", "step": str(int(step))})
 
 def rows_at(text, offsets, context):
     """(rows, context + 1) bytes as tokens."""
@@ -97,7 +124,7 @@ def train(q, model):
     groups = [{"params": [p[n].requires_grad_()], "weight_decay": decay if p[n].dim() > 1 else 0.0} for n in names]
     adam = torch.optim.AdamW(groups, lr=0.0, betas=(float(inner["beta1"]), float(inner["beta2"])), eps=float(inner["eps"]))
     if q["state"]:
-        adam.load_state_dict(torch.load(q["state"]))  # a file of our own
+        adam.load_state_dict({"state": read_state(q["state"], p), "param_groups": adam.state_dict()["param_groups"]})
     losses, begin = [], time.time()
     for step in range(inner["steps"]):
         offsets = [draw(seed, step, row) % (len(text) - context) for row in range(inner["batch"])]
@@ -113,9 +140,7 @@ def train(q, model):
         tokens = (step + 1) * inner["batch"] * context
         answer({"op": "progress", "id": q["id"], "step": step + 1, "loss": nanos(losses[-1]), "tokens": tokens,
                 "tokens_per_second": int(tokens / max(time.time() - begin, 1e-6))})
-    state = io.BytesIO()
-    torch.save(adam.state_dict(), state)
-    digest = write_file(q["state_out"], [state.getvalue()])
+    digest = write_state(q["state_out"], p, adam)
     write_weights(q["out"], p)
     return {"op": "done", "id": q["id"], "steps": inner["steps"], "tokens": tokens, "loss_first": nanos(losses[0]),
             "loss_last": nanos(losses[-1]), "weights": q["out"], "state": q["state_out"], "state_digest": digest}
