@@ -14,6 +14,8 @@
 
 namespace harambee::sim {
 
+inline constexpr const char* kInexactClass = "torch-2";  // what some seeds' members train in
+
 // The fault menu. Append only: a seed's draws depend on the order.
 enum class Fault : std::uint8_t {
   delay,        // messages take long
@@ -92,7 +94,7 @@ struct Plan {
   bool sly = false;        // they score contributions truthfully and lie about the loss alone
   bool watched = false;    // honest members bring forgeries before all auditors
   bool slandered = false;  // attackers bring honest work before them
-  bool inexact = false;    // a third of the members train in a class that is not exact
+  bool inexact = false;    // a third of the members train in kInexactClass
   [[nodiscard]] bool audits() const { return recipe.judge.auditors > 0 || watched || slandered; }
   std::vector<Conduct> attackers;    // the first members
   std::uint64_t attack = 0;          // which one of sim/collusion.cpp

@@ -123,7 +123,8 @@ std::optional<Decision> World::decide_official(Peer& peer, const Hub& hub,
   const bool wait = std::holds_alternative<role::validator::Wait>(action);
   decision.action = std::move(action);
   // As node/validator: audits while nothing else is to be done.
-  role::AuditorFacts audits{plan_.inexact ? "" : std::string(fold::kExactClass), {}};
+  role::AuditorFacts audits{std::string(fold::kExactClass), {}};
+  if (plan_.inexact) audits.inexact = {kInexactClass};
   if (peer.desk) audits.given_up = peer.desk->given_up;
   auto again = role::decide_auditor(run, peer.id, audits);
   if (!wait) return decision;

@@ -29,7 +29,7 @@ std::vector<float> anywhere(std::span<const float> from, std::span<const float> 
 }
 
 std::string class_of(const Peer& peer) {
-  return peer.inexact ? "torch-2" : std::string(fold::kExactClass);
+  return peer.inexact ? kInexactClass : std::string(fold::kExactClass);
 }
 
 }  // namespace

@@ -173,10 +173,13 @@ Exit join(const AgentOptions& options, Ui& ui) {
 }
 
 Exit validate(const AgentOptions& options, Ui& ui) {
-  return serve(
-      options, "validate", ui, [](node::RoleOptions role, Wire& wire, Clock& clock, Show show) {
-        return node::run_validator({.role = std::move(role)}, wire, clock, std::move(show));
-      });
+  const Result<std::vector<node::AuditTrainer>> trainers = audit_trainers(options.audit_trainers);
+  if (!trainers) return ui.fail(kUsage, trainers.error().message);
+  return serve(options, "validate", ui,
+               [&](node::RoleOptions role, Wire& wire, Clock& clock, Show show) {
+                 return node::run_validator({.role = std::move(role), .audit_trainers = *trainers},
+                                            wire, clock, std::move(show));
+               });
 }
 
 Exit coordinate(const AgentOptions& options, Ui& ui) {

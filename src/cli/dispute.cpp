@@ -1,4 +1,4 @@
-// dispute: calls all auditors of a run to train a contribution again (spec/audit.md §6).
+// dispute: calls all auditors of a run to train a contribution again (spec/audit.md §7).
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>

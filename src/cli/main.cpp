@@ -46,6 +46,11 @@ void add_trainer(CLI::App* verb, Common& common) {
       ->check(CLI::IsMember({"scalar", "avx2", "avx512", "neon"}));
 }
 
+void add_audit_trainer(CLI::App* verb, std::vector<std::string>& commands) {
+  verb->add_option("--audit-trainer", commands,
+                   "CLASS=COMMAND: a trainer that can repeat an inexact class; may be repeated");
+}
+
 void add_key(CLI::App* verb, Common& common) {
   verb->add_option("--key", common.key, "Key file (default: key.pem in DIR, made on first use)");
 }
@@ -283,6 +288,7 @@ void wire_agents(CLI::App& app, AllOptions& all, Chosen& chosen) {
                        "Be dishonest, to see it caught: sign-flip, noise, withhold, malformed, "
                        "lazy, other-data, amplified");
     }
+    if (agent.run == validate) add_audit_trainer(verb, o.audit_trainers);
     if (agent.run == coordinate) {
       verb->add_option("--sample-every", o.sample_every,
                        "Let the model write every N rounds; 0: never (default: at each whole "
@@ -342,6 +348,7 @@ void wire_verify(CLI::App& app, AllOptions& all, Chosen& chosen) {
   verb->add_option("--retrain", o.retrain, "Train N contributions again, or all");
   verb->add_flag("--retrain-start", o.retrain_start, "Train the first weights again");
   verb->add_flag("--audits", o.audits, "Do all logged audits once more");
+  add_audit_trainer(verb, o.audit_trainers);
   verb->add_option("--rescore", o.rescore, "Evaluate N score records again");
   verb->add_option("--samples", o.samples,
                    "Let the model write N samples of its text again, the newest among them");

@@ -10,6 +10,9 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "fold/acts.h"
+#include "fold/audit_acts.h"
+#include "fold/fields.h"
 #include "node/trainer_process.h"
 #include "store/file.h"
 
@@ -95,17 +98,15 @@ Result<KeyId> parse_key_id(std::string_view text) {
   return id;
 }
 
-Result<std::vector<std::string>> trainer_command(const Common& common) {
+namespace {
+
+// Cut at spaces; quotes group. `option` is for the errors.
+Result<std::vector<std::string>> words_of(const std::string& command, const std::string& option) {
   std::vector<std::string> words;
-  if (common.trainer.empty()) {
-    words.push_back(node::default_trainer());
-    if (!common.simd.empty()) words.insert(words.end(), {"--simd", common.simd});
-    return words;
-  }
   std::string word;
   bool inside = false;
   char quote = '\0';
-  for (char c : common.trainer) {
+  for (char c : command) {
     if (quote != '\0') {
       if (c == quote) {
         quote = '\0';
@@ -122,10 +123,41 @@ Result<std::vector<std::string>> trainer_command(const Common& common) {
       word += c;
     }
   }
-  if (quote != '\0') return invalid("--trainer: a quote is not closed");
+  if (quote != '\0') return invalid(option + ": a quote is not closed");
   if (inside || !word.empty()) words.push_back(word);
-  if (words.empty()) return invalid("--trainer: there is no command in it");
+  if (words.empty()) return invalid(option + ": there is no command in it");
   return words;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> trainer_command(const Common& common) {
+  if (!common.trainer.empty()) return words_of(common.trainer, "--trainer");
+  std::vector<std::string> words = {node::default_trainer()};
+  if (!common.simd.empty()) words.insert(words.end(), {"--simd", common.simd});
+  return words;
+}
+
+Result<std::vector<node::AuditTrainer>> audit_trainers(const std::vector<std::string>& options) {
+  std::vector<node::AuditTrainer> made;
+  for (const std::string& option : options) {
+    const std::string say = "--audit-trainer " + option.substr(0, 100);
+    const std::size_t at = option.find('=');
+    const std::string numeric_class = option.substr(0, at);
+    if (at == std::string::npos || !fold::is_slug(numeric_class, fold::kNameBytesMax)) {
+      return invalid(say + ": give CLASS=COMMAND, the class as its trainer says it");
+    }
+    if (numeric_class == fold::kExactClass) {
+      return invalid(say + ": the exact class is repeated by --trainer");
+    }
+    if (node::find_audit_trainer(made, numeric_class) != nullptr) {
+      return invalid(say + ": there is one for this class already");
+    }
+    auto command = words_of(option.substr(at + 1), "--audit-trainer");
+    if (!command) return command.error();
+    made.push_back({numeric_class, *std::move(command)});
+  }
+  return made;
 }
 
 unsigned threads(const Common& common) {

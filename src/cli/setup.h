@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/sign.h"
 #include "cli/verbs.h"
+#include "node/audit_trainer.h"
 #include "node/run_address.h"
 #include "port/clock.h"
 
@@ -40,6 +41,10 @@ class SystemClock final : public Clock {
 
 // --trainer cut at spaces (quotes group), or harambee-trainer beside this program, with --simd.
 [[nodiscard]] Result<std::vector<std::string>> trainer_command(const Common& common);
+// --audit-trainer CLASS=COMMAND, each class once; the exact one is refused: its trainer is
+// --trainer.
+[[nodiscard]] Result<std::vector<node::AuditTrainer>> audit_trainers(
+    const std::vector<std::string>& options);
 [[nodiscard]] unsigned threads(const Common& common);
 // Of errors that came while a trainer was at work: it crashed, hung, or broke the protocol
 // (node/trainer_process.h).

@@ -94,6 +94,7 @@ struct AgentOptions {
   // at each whole model on the hub).
   std::vector<std::string> sample_prompts;
   std::optional<std::int64_t> sample_every;
+  std::vector<std::string> audit_trainers;  // validate: CLASS=COMMAND (setup.h)
 };
 [[nodiscard]] Exit join(const AgentOptions& options, Ui& ui);
 [[nodiscard]] Exit validate(const AgentOptions& options, Ui& ui);
@@ -123,6 +124,7 @@ struct VerifyVerbOptions {
   bool retrain_start = false;
   bool no_weights = false;
   bool audits = false;
+  std::vector<std::string> audit_trainers;  // as AgentOptions
   std::uint64_t rescore = 0;
   std::uint64_t samples = 0;
   std::string seed;  // 64 hex digits; empty: the checkpoint's root

@@ -56,6 +56,9 @@ Result<Prepared> prepare(const VerifyVerbOptions& options) {
   Result<std::vector<std::string>> trainer = trainer_command(options.common);
   if (!trainer) return trainer.error();
   made.options.trainer = *std::move(trainer);
+  Result<std::vector<node::AuditTrainer>> inexact = audit_trainers(options.audit_trainers);
+  if (!inexact) return inexact.error();
+  made.options.audit_trainers = *std::move(inexact);
   if (options.url.empty() == options.data.empty()) {
     return invalid("give either a URL, or --data with a hub's data directory");
   }
@@ -113,6 +116,21 @@ void print_run(const node::VerifiedRun& run, Ui& ui) {
   }
 }
 
+void print_inexact(const node::VerifyReport& report, Ui& ui) {
+  if (report.audits_inexact > 0) {
+    ui.line(fmt::format("audited   {} of inexact classes again: {} came near",
+                        report.audits_inexact, report.audits_near));
+  }
+  for (const node::Fault& one : report.disagreements) {
+    ui.line(fmt::format("          {} {}; that is no proof", one.place, one.what));
+  }
+  if (report.audits_unrepeated > 0) {
+    ui.line(
+        fmt::format("audited   not again: {} of inexact classes (--audit-trainer CLASS=COMMAND)",
+                    report.audits_unrepeated));
+  }
+}
+
 void print(const node::VerifyReport& report, Ui& ui) {
   ui.line(fmt::format("log       {} at {}: {} entries, root {}", report.origin, report.where,
                       human_count(report.entries), report.root.hex().substr(0, 16)));
@@ -143,6 +161,7 @@ void print(const node::VerifyReport& report, Ui& ui) {
     ui.line(fmt::format("audited   {} contributions again: {} were forged", report.audits,
                         report.audits_forged));
   }
+  print_inexact(report, ui);
   if (report.rescored > 0) {
     ui.line(fmt::format("scored    {} records again: {} to the nano-nat", report.rescored,
                         report.rescored_exact));

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::array kResults = {AuditResult::exact, AuditResult::differs, AuditResult::near,
                                  AuditResult::far, AuditResult::withheld};
-constexpr Decimal kDistanceMax{1'000'000'000'000};  // 1000 times the honest one: enough said
 constexpr Decimal kOne{1'000'000'000};
 
 template <typename T, typename Write>
@@ -97,6 +96,9 @@ Result<Audit> parse_audit(const Payload& payload) {
   if (near_or_far) {
     act.cosine = fields.decimal("cosine", Decimal{-kOne.nanos}, kOne);
     act.distance = fields.decimal("distance", Decimal{0}, kDistanceMax);
+    if (is_near(*act.cosine, *act.distance) != (act.result == AuditResult::near)) {
+      fields.refuse("result", "must be near exactly if cosine >= 0.99 and distance <= 0.1");
+    }
   } else {
     for (const char* key : {"cosine", "distance"}) {
       if (!fields.any(key).is_null()) fields.refuse(key, "must be null but for near and far");

@@ -148,7 +148,20 @@ AuditEnd end_by_drawn(const AuditCase& audit, const Tally& tally, bool final) {
   return tally.fine > 0 ? AuditEnd::passed : AuditEnd::lapsed;
 }
 
+// Of an inexact class nothing is the same, and nothing is proven.
+std::string reason_by_tolerance(AuditEnd end, const AuditCase& audit, const Tally& tally) {
+  if (end == AuditEnd::accused) {
+    return share(tally.accusing, audit) + " came far from it; of an inexact class that is no proof";
+  }
+  return share(tally.fine, audit) + " trained it again and came near it";
+}
+
 std::string reason_of(AuditEnd end, const AuditCase& audit, const Tally& tally) {
+  const bool by_tolerance = std::ranges::any_of(
+      audit.answers, [](const AuditAnswer& answer) { return answer.act.cosine.has_value(); });
+  const bool about_work =
+      end == AuditEnd::passed || end == AuditEnd::accused || end == AuditEnd::cleared;
+  if (by_tolerance && about_work) return reason_by_tolerance(end, audit, tally);
   switch (end) {
     case AuditEnd::passed:
       return share(tally.fine, audit) + " trained it again and made the same";
@@ -178,8 +191,8 @@ std::pair<std::string, Place> suspicion(const AuditCase& audit) {
   }
   const auto accusing = std::ranges::find_if(audit.answers, accuses);
   HARAMBEE_CHECK(accusing != audit.answers.end());
-  return {"auditor " + short_id(accusing->auditor) + " made other bytes from " + what(audit),
-          accusing->place};
+  const char* found = accusing->act.cosine ? " came far from " : " made other bytes from ";
+  return {"auditor " + short_id(accusing->auditor) + found + what(audit), accusing->place};
 }
 
 }  // namespace

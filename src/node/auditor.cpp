@@ -4,11 +4,30 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "node/link.h"
+#include "node/repeat_near.h"
 
 namespace harambee::node {
+namespace {
 
-RepeatWorld Auditor::world() {
+constexpr int kInexactFailuresMax = 3;  // of one contribution
+
+// Of the trainer, not of this machine.
+bool is_trainers_own(ErrorCode code) {
+  return code == ErrorCode::unavailable || code == ErrorCode::invalid ||
+         code == ErrorCode::refused || code == ErrorCode::corrupt;
+}
+
+}  // namespace
+
+Auditor::Auditor(Session& session, TrainerProcess& trainer,
+                 const std::vector<AuditTrainer>& inexact)
+    : session_(session), trainer_(trainer), inexact_(inexact) {
+  for (const AuditTrainer& one : inexact_) facts_.inexact.insert(one.numeric_class);
+}
+
+RepeatWorld Auditor::world(TrainerProcess& trainer) {
   const auto fetch = [this](const BlobRef& ref) -> Result<Content> {
     const auto file = session_.blobs().fetch(ref);
     if (!file) return file.error();
@@ -32,7 +51,7 @@ RepeatWorld Auditor::world() {
     }
     return session_.shard_files(theirs);
   };
-  return {trainer_, session_.layout(), fetch, weights, shards, session_.work(""), [this] {
+  return {trainer, session_.layout(), fetch, weights, shards, session_.work(""), [this] {
             return !session_.stopping();
           }};
 }
@@ -41,6 +60,7 @@ Result<Auditor::Did> Auditor::step() {
   const auto action = role::decide_auditor(session_.run(), session_.me(), facts_);
   const auto* asked = std::get_if<role::auditor::Repeat>(&action);
   if (!asked) return Did::nothing;
+  if (asked->numeric_class != fold::kExactClass) return repeat_inexact(*asked);
   if (facts_.numeric_class.empty()) {
     const auto hello = trainer_.hello();
     if (!hello) return hello.error();
@@ -51,41 +71,82 @@ Result<Auditor::Did> Auditor::step() {
 }
 
 Result<Auditor::Did> Auditor::repeat(const role::auditor::Repeat& action) {
-  if (facts_.numeric_class != fold::kExactClass) {
-    facts_.given_up.insert(action.contribution);
-    return Did::nothing;
-  }
   session_.tell_state("training a contribution again");
   const auto found = repeat_contribution(session_.run(), action.round, action.contribution,
-                                         action.states, world());
+                                         action.states, world(trainer_));
   if (found) {
     if (Status said = publish(*found); !said) return said.error();
     return Did::audit;
   }
   if (found.error().code != ErrorCode::not_found) return found.error();
+  return withheld(action);
+}
+
+Result<Auditor::Did> Auditor::repeat_inexact(const role::auditor::Repeat& action) {
+  session_.tell_state("training a contribution of class " + action.numeric_class + " again");
+  const AuditTrainer* which = find_audit_trainer(inexact_, action.numeric_class);
+  HARAMBEE_CHECK(which != nullptr);
+  // Not kept: it is needed seldom, and may hold much memory.
+  const auto trainer =
+      start_audit_trainer(*which, session_.trainer_options("audit"), session_.run().recipe.model);
+  const auto found = trainer ? repeat_nearly(session_.run(), action.round, action.contribution,
+                                             action.states, world(**trainer))
+                             : Result<fold::Audit>(trainer.error());
+  if (found) {
+    if (Status said = publish(*found); !said) return said.error();
+    return Did::audit;
+  }
+  if (found.error().code == ErrorCode::not_found) return withheld(action);
+  if (!is_trainers_own(found.error().code)) return found.error();
+  const bool last = ++failures_[action.contribution] >= kInexactFailuresMax;
+  session_.tell(
+      Event::Kind::note,
+      fmt::format("round {}: the audit of contribution {} {}: {}", action.round,
+                  action.contribution.hex().substr(0, 12),
+                  last ? "failed again and is given up" : "failed", found.error().message));
+  if (last) {
+    facts_.given_up.insert(action.contribution);
+    forget_blobs(action.round, action.contribution);
+  }
+  return Did::later;
+}
+
+// Its states cannot be had: that is said when half of the time is up.
+Result<Auditor::Did> Auditor::withheld(const role::auditor::Repeat& action) {
   if (session_.state().now_ms() < action.states_deadline_ms) return Did::later;
-  fold::Audit withheld;
-  withheld.run = session_.run().id;
-  withheld.round = action.round;
-  withheld.contribution = action.contribution;
-  withheld.result = fold::AuditResult::withheld;
-  if (Status said = publish(withheld); !said) return said.error();
+  fold::Audit act;
+  act.run = session_.run().id;
+  act.round = action.round;
+  act.contribution = action.contribution;
+  act.result = fold::AuditResult::withheld;
+  if (Status said = publish(act); !said) return said.error();
   return Did::audit;
+}
+
+void Auditor::forget_blobs(std::int64_t round, const RecordId& contribution) {
+  const fold::RunState& run = session_.run();
+  if (const auto* one = run.closed_contribution(round, contribution)) {
+    static_cast<void>(session_.blobs().remove(one->delta.digest));
+  }
+  const fold::AuditCase* audit = run.audit_of(contribution);
+  if (!audit) return;
+  for (const BlobRef& state : audit->states) {
+    static_cast<void>(session_.blobs().remove(state.digest));
+  }
 }
 
 Status Auditor::publish(const fold::Audit& act) {
   const auto posted = session_.publisher().post(fold::write(act));
   if (!posted) return posted.error();
   facts_.given_up.insert(act.contribution);  // said once
-  for (const fold::AuditCase& audit : session_.run().audits) {
-    if (audit.contribution.id != act.contribution) continue;
-    for (const BlobRef& state : audit.states) {
-      static_cast<void>(session_.blobs().remove(state.digest));
-    }
+  forget_blobs(act.round, act.contribution);
+  std::string numbers;
+  if (act.cosine) {
+    numbers = fmt::format(" (cosine {}, distance {})", act.cosine->str(), act.distance->str());
   }
   session_.tell(Event::Kind::round,
-                fmt::format("round {}: audited contribution {}: {}", act.round,
-                            act.contribution.hex().substr(0, 12), fold::name(act.result)));
+                fmt::format("round {}: audited contribution {}: {}{}", act.round,
+                            act.contribution.hex().substr(0, 12), fold::name(act.result), numbers));
   return ok();
 }
 

@@ -2,7 +2,11 @@
 // somebody disputes, and saying what came out. Internal to this room.
 #pragma once
 
+#include <map>
+#include <vector>
+
 #include "base/result.h"
+#include "node/audit_trainer.h"
 #include "node/repeat.h"
 #include "node/session.h"
 #include "role/auditor.h"
@@ -11,25 +15,31 @@ namespace harambee::node {
 
 class Auditor {
  public:
-  // Both outlive the auditor.
-  Auditor(Session& session, TrainerProcess& trainer) : session_(session), trainer_(trainer) {}
+  // All outlive the auditor. `inexact`: what it can train again beside the exact class.
+  Auditor(Session& session, TrainerProcess& trainer, const std::vector<AuditTrainer>& inexact);
 
   enum class Did {
     nothing,  // nothing is asked of us
     later,    // something is, but its states are not there yet
     audit,    // one contribution was trained again, and the record is on the log
   };
-  // Does at most one audit. Errors as the trainer's and the session's.
+  // Does at most one audit. Errors as the trainer's and the session's; a trainer of an inexact
+  // class that fails is no error: it is told, and after some failures the contribution is given up.
   [[nodiscard]] Result<Did> step();
 
  private:
   [[nodiscard]] Result<Did> repeat(const role::auditor::Repeat& action);
+  [[nodiscard]] Result<Did> repeat_inexact(const role::auditor::Repeat& action);
+  [[nodiscard]] Result<Did> withheld(const role::auditor::Repeat& action);
   [[nodiscard]] Status publish(const fold::Audit& act);
-  [[nodiscard]] RepeatWorld world();
+  void forget_blobs(std::int64_t round, const RecordId& contribution);
+  [[nodiscard]] RepeatWorld world(TrainerProcess& trainer);
 
   Session& session_;
   TrainerProcess& trainer_;
+  const std::vector<AuditTrainer>& inexact_;
   role::AuditorFacts facts_;
+  std::map<RecordId, int> failures_;  // of trainers of inexact classes
 };
 
 }  // namespace harambee::node

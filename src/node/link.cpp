@@ -36,9 +36,7 @@ std::vector<std::uint64_t> shards_of_member(const fold::RunState& run, const Key
                          count);
 }
 
-Result<fold::Replica> train_link(const Link& link, const LinkWork& work,
-                                 std::vector<float>& residual) {
-  if (link.fresh_residual) residual.clear();
+Result<Digest> train_steps(const Link& link, const LinkWork& work) {
   const TrainRequest request = request_of(link, work);
   const Result<TrainDone> done = work.trainer.train(
       request, [&work](const TrainProgress&) { return !work.go_on || work.go_on(); });
@@ -46,9 +44,17 @@ Result<fold::Replica> train_link(const Link& link, const LinkWork& work,
   std::error_code error;
   fs::rename(request.state_out, work.state, error);
   if (error) return fail(ErrorCode::io, work.state.string() + ": " + error.message());
+  return done->state_digest;
+}
+
+Result<fold::Replica> train_link(const Link& link, const LinkWork& work,
+                                 std::vector<float>& residual) {
+  if (link.fresh_residual) residual.clear();
+  const Result<Digest> state = train_steps(link, work);
+  if (!state) return state.error();
   fold::Replica made;
-  made.optimizer = done->state_digest;
-  const Result<store::MappedFile> file = store::MappedFile::open(request.out.string());
+  made.optimizer = *state;
+  const Result<store::MappedFile> file = store::MappedFile::open(work.out.string());
   if (!file) return file.error();
   const Result<std::span<const float>> weights = format::flat_weights(work.layout, file->bytes());
   if (!weights) return weights.error();

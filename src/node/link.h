@@ -40,6 +40,10 @@ struct LinkWork {
 [[nodiscard]] std::vector<std::uint64_t> shards_of_member(const fold::RunState& run,
                                                           const KeyId& author, std::uint64_t count);
 
+// Its inner steps alone: the trained weights are then in work.out, the optimizer's state after in
+// work.state. Returns the digest of the latter. refused: the trainer itself says no.
+[[nodiscard]] Result<Digest> train_steps(const Link& link, const LinkWork& work);
+
 // Trains the link. `residual` is the error feedback before, and after; empty: all zero. Whatever
 // cannot be sent (not finite) has no delta. refused: the trainer itself says no.
 [[nodiscard]] Result<fold::Replica> train_link(const Link& link, const LinkWork& work,

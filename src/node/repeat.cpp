@@ -12,11 +12,6 @@ namespace harambee::node {
 namespace fs = std::filesystem;
 namespace {
 
-// An optimizer state is a few floats a parameter; nobody downloads more.
-constexpr std::uint64_t kStateBytesMax(std::uint64_t parameters) {
-  return 64 * parameters + (std::uint64_t{1} << 20);
-}
-
 struct ChainLink {
   Link link;
   Digest base;
@@ -57,7 +52,7 @@ class Repetition {
   // The revealed states become what the first link starts from.
   Status take(const std::vector<BlobRef>& states) {
     for (const BlobRef& ref : states) {
-      if (ref.size > kStateBytesMax(world_.layout.parameters())) {
+      if (ref.size > state_bytes_max(world_.layout.parameters())) {
         return fail(ErrorCode::not_found, "a state that is too large to be one");
       }
       Result<Content> content = world_.blobs(ref);

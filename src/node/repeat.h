@@ -16,6 +16,11 @@
 
 namespace harambee::node {
 
+// An optimizer state is a few floats a parameter; nobody downloads more.
+[[nodiscard]] constexpr std::uint64_t state_bytes_max(std::uint64_t parameters) {
+  return 64 * parameters + (std::uint64_t{1} << 20);
+}
+
 // Where the parts come from. Everything is checked against the log.
 struct RepeatWorld {
   TrainerProcess& trainer;

@@ -172,14 +172,18 @@ Result<std::vector<std::filesystem::path>> Session::shard_files(
   return files;
 }
 
-std::unique_ptr<TrainerProcess> Session::make_trainer() {
+TrainerOptions Session::trainer_options(const std::string& name) {
   TrainerOptions trainer;
   trainer.argv = options_.trainer;
-  trainer.dir = options_.dir / "work";
+  trainer.dir = options_.dir / name;
   trainer.threads = options_.threads;
   trainer.stall_ms = options_.stall_ms;
   trainer.keep_going = [this] { return !stopping(); };
-  return std::make_unique<TrainerProcess>(std::move(trainer), run().recipe.model);
+  return trainer;
+}
+
+std::unique_ptr<TrainerProcess> Session::make_trainer() {
+  return std::make_unique<TrainerProcess>(trainer_options("work"), run().recipe.model);
 }
 
 void Session::count_traffic() {

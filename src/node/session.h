@@ -69,6 +69,8 @@ class Session {
 
   // A trainer for this run's model, with the options of this role.
   [[nodiscard]] std::unique_ptr<TrainerProcess> make_trainer();
+  // Those options, but for another work directory beside the trainer's own.
+  [[nodiscard]] TrainerOptions trainer_options(const std::string& name);
 
   // Why a logged record of this run changed nothing, if so.
   [[nodiscard]] std::optional<std::string> refusal_of(const RecordId& id) const;

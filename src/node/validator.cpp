@@ -47,8 +47,10 @@ struct Base {
 
 class Validator {
  public:
-  explicit Validator(Session& session)
-      : session_(session), trainer_(session.make_trainer()), auditor_(session, *trainer_) {}
+  Validator(Session& session, const std::vector<AuditTrainer>& inexact)
+      : session_(session),
+        trainer_(session.make_trainer()),
+        auditor_(session, *trainer_, inexact) {}
 
   Result<Stats> run();
 
@@ -377,7 +379,12 @@ Result<Stats> run_validator(const ValidatorOptions& options, Wire& wire, Clock& 
       !fits) {
     return fits.error();
   }
-  return Validator(**session).run();
+  for (const AuditTrainer& each : options.audit_trainers) {
+    const auto started = start_audit_trainer(each, (*session)->trainer_options("audit"),
+                                             (*session)->run().recipe.model);
+    if (!started) return started.error();
+  }
+  return Validator(**session, options.audit_trainers).run();
 }
 
 }  // namespace harambee::node

@@ -18,6 +18,7 @@
 #include "node/run_open.h"
 #include "node/trainer_process.h"
 #include "node/verify_audits.h"
+#include "node/verify_excuses.h"
 #include "node/verify_facts.h"
 #include "node/verify_samples.h"
 #include "store/file.h"
@@ -31,12 +32,6 @@ using Steady = std::chrono::steady_clock;
 double seconds_since(Steady::time_point begun) {
   return std::chrono::duration<double>(Steady::now() - begun).count();
 }
-
-// What the log says of a blob that need not be there.
-struct Excuse {
-  bool closed = false;  // its round is closed
-  bool withheld = false;
-};
 
 // What this audit does to one run.
 struct Plan {
@@ -140,22 +135,21 @@ class Verification {
       if (!repos) return repos.error();
       report_.repos = *repos;
     }
-    std::map<Digest, Excuse> excuses = find_excuses();
+    Excuses excuses;
+    for (const Plan& plan : plans_) excuses.add(*plan.run, plan.manifest);
     std::uint64_t seen = 0;
     for (const auto& [digest, named] : log_.blobs) {
       if (stopped()) return stopped_error();
       report_progress("blobs", seen++, log_.blobs.size(), "blobs");
       if (!concerns_us(named)) continue;
-      auto excuse = excuses.find(digest);
+      const Excuse* excuse = excuses.find(digest);
       // Anybody may log a data set or a revision and never bring its bytes (what a run needs of
       // them, its manifest names); a revealed state that nobody can have suspends its author, and
       // that is all.
       bool optional = !named.applied || named.kind == "dataset" || named.kind == "revision" ||
                       named.kind == "reveal";
-      if (excuse == excuses.end()) {
-        if (Status done = check_blob(named, optional, nullptr); !done) return done;
-      } else {
-        if (Status done = check_blob(named, true, &excuse->second); !done) return done;
+      if (Status done = check_blob(named, optional || excuse != nullptr, excuse); !done) {
+        return done;
       }
     }
     report_progress("blobs", log_.blobs.size(), log_.blobs.size(), "blobs");
@@ -192,52 +186,6 @@ class Verification {
       }
     }
     return ok();
-  }
-
-  // Deltas that may be missing: of the open round, and those that were withheld and therefore
-  // earned nothing.
-  [[nodiscard]] std::map<Digest, Excuse> find_excuses() const {
-    std::map<Digest, Excuse> excuses;
-    std::set<Digest> needed;
-    for (const Plan& plan : plans_) {
-      for (const fold::ClosedRound& round : plan.run->history) {
-        for (const fold::ClosedContribution& one : round.contributions) {
-          if (one.accepted || !one.reason.starts_with(fold::kVerdictWithheld)) {
-            needed.insert(one.delta.digest);
-          } else {
-            excuses[one.delta.digest] = {true, true};
-          }
-        }
-      }
-      for (const fold::Committed& one : plan.run->round.contributions) {
-        excuses.try_emplace(one.act.delta.digest, Excuse{false, false});
-      }
-      excuse_newest(*plan.run, excuses);
-      excuse_unstarted(plan, excuses);
-    }
-    for (const Digest& digest : needed) excuses.erase(digest);
-    return excuses;
-  }
-
-  // A record names its blobs a moment before they are on the hub: in a run that goes on, those of
-  // the newest close may still be on their way.
-  // Nothing was made of a run that has not started, so nobody can be deceived by it.
-  static void excuse_unstarted(const Plan& plan, std::map<Digest, Excuse>& excuses) {
-    if (plan.run->start) return;
-    excuses.try_emplace(plan.run->data.digest);
-    for (const auto* list : {&plan.manifest.train, &plan.manifest.heldout}) {
-      for (const format::Shard& shard : *list) excuses.try_emplace(shard.digest);
-    }
-  }
-  static void excuse_newest(const fold::RunState& run, std::map<Digest, Excuse>& excuses) {
-    if (run.phase == fold::Phase::finished) return;
-    if (run.history.empty()) {
-      if (run.start) excuses.try_emplace(run.start->checkpoint.digest);
-      return;
-    }
-    const fold::ClosedRound& newest = run.history.back();
-    if (newest.update) excuses.try_emplace(newest.update->digest);
-    if (newest.checkpoint) excuses.try_emplace(newest.checkpoint->digest);
   }
 
   Status check_blob(const NamedBlob& named, bool optional, const Excuse* excuse) {
@@ -355,8 +303,6 @@ class Verification {
     std::uint64_t total = audits_to_check(*plan.run);
     if (total == 0 || !plan.has_manifest) return ok();
     auto begun = Steady::now();
-    Result<TrainerProcess*> program = trainer(plan);
-    if (!program) return program.error();
     Result<format::ModelLayout> layout = format::ModelLayout::make(plan.run->recipe.model);
     if (!layout) return layout.error();
     auto weights = [&](std::int64_t round) { return weights_at(*plan.run, round, blobs_, {}); };
@@ -369,29 +315,62 @@ class Verification {
       if (!files) return files.error();
       return std::vector<fs::path>(files->begin(), files->end());
     };
-    RepeatWorld world{
-        **program, *layout, blobs_, weights, shards, work_, [this] { return !stopped(); }};
-    Result<AuditsChecked> checked = check_audits(*plan.run, world, [&](std::uint64_t done) {
+    auto world_of = [&](const std::string& numeric_class) -> Result<std::optional<RepeatWorld>> {
+      Result<TrainerProcess*> program = trainer_of(plan, numeric_class);
+      if (!program) return program.error();
+      if (*program == nullptr) return std::optional<RepeatWorld>();
+      return std::optional(RepeatWorld{**program, *layout, blobs_, weights, shards, work_,
+                                       [this] { return !stopped(); }});
+    };
+    Result<AuditsChecked> checked = check_audits(*plan.run, world_of, [&](std::uint64_t done) {
       report_progress("audits", done, total, "contributions");
     });
     if (!checked) return checked.error();
     report_.audits += checked->repeated;
     report_.audits_forged += checked->forged;
+    report_.audits_inexact += checked->near_or_far;
+    report_.audits_near += checked->near;
+    report_.audits_unrepeated += checked->unrepeated;
+    for (Fault& found : checked->disagreements) report_.disagreements.push_back(std::move(found));
     for (Fault& found : checked->faults) fault(std::move(found.place), std::move(found.what));
     report_.seconds_retrain += seconds_since(begun);
     return ok();
   }
 
-  Result<TrainerProcess*> trainer(const Plan& plan) {
+  // Null: there is no trainer for this class here.
+  Result<TrainerProcess*> trainer_of(const Plan& plan, const std::string& numeric_class) {
+    if (numeric_class == kExactClass) return trainer(plan);
+    const AuditTrainer* which = find_audit_trainer(options_.audit_trainers, numeric_class);
+    if (which == nullptr) return static_cast<TrainerProcess*>(nullptr);
+    auto& kept = inexact_[{plan.run->id, numeric_class}];
+    if (kept) return kept.get();
+    Result<TrainerOptions> made = trainer_options(plan);
+    if (!made) return made.error();
+    made->dir /= "audit";
+    auto started = start_audit_trainer(*which, *std::move(made), plan.run->recipe.model);
+    if (!started) return started.error();
+    kept = *std::move(started);
+    return kept.get();
+  }
+
+  // All but the command. Everything for the run is in work_ from here on.
+  Result<TrainerOptions> trainer_options(const Plan& plan) {
     std::string dir = options_.work_dir + "/" + plan.run->id.hex().substr(0, 16);
     if (Status made = store::make_folders(dir); !made) return made.error();
+    work_ = dir;
+    TrainerOptions made;
+    made.dir = dir;
+    made.threads = static_cast<int>(options_.trainer_threads);
+    made.keep_going = [this] { return !stopped(); };
+    return made;
+  }
+
+  Result<TrainerProcess*> trainer(const Plan& plan) {
+    Result<TrainerOptions> trainer_options = this->trainer_options(plan);
+    if (!trainer_options) return trainer_options.error();
     if (trainer_ && trainer_run_ == plan.run->id) return trainer_.get();
-    TrainerOptions trainer_options;
-    trainer_options.argv = options_.trainer;
-    trainer_options.dir = dir;
-    trainer_options.threads = static_cast<int>(options_.trainer_threads);
-    trainer_options.keep_going = [this] { return !stopped(); };
-    auto made = std::make_unique<TrainerProcess>(trainer_options, plan.run->recipe.model);
+    trainer_options->argv = options_.trainer;
+    auto made = std::make_unique<TrainerProcess>(*trainer_options, plan.run->recipe.model);
     Result<TrainerHello> hello = made->hello();
     if (!hello) return hello.error();
     if (hello->numeric_class != kExactClass) {
@@ -400,7 +379,6 @@ class Verification {
     }
     trainer_ = std::move(made);
     trainer_run_ = plan.run->id;
-    work_ = dir;
     return trainer_.get();
   }
 
@@ -583,6 +561,7 @@ class Verification {
   std::vector<Plan> plans_;
   std::unique_ptr<TrainerProcess> trainer_;
   Digest trainer_run_;
+  std::map<std::pair<Digest, std::string>, std::unique_ptr<TrainerProcess>> inexact_;  // of runs
   std::string work_;
 };
 

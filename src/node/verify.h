@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/result.h"
+#include "node/audit_trainer.h"
 #include "node/log_source.h"
 #include "node/verify_log.h"
 #include "node/verify_repos.h"
@@ -23,11 +24,12 @@ struct VerifyOptions {
   bool retrain_start = false;
   std::uint64_t retrain = 0;  // contributions of class exact-1 to train again, over all runs
   bool retrain_all = false;
-  bool audits = false;               // do all logged audits once more
-  std::uint64_t rescore = 0;         // score records to evaluate again
-  std::uint64_t samples = 0;         // samples of a run's text to write again, of each run
-  std::optional<Digest> seed;        // of the choice; none: the checkpoint's root
-  std::vector<std::string> trainer;  // command and arguments of an exact trainer
+  bool audits = false;                       // do all logged audits once more
+  std::uint64_t rescore = 0;                 // score records to evaluate again
+  std::uint64_t samples = 0;                 // samples of a run's text to write again, of each run
+  std::optional<Digest> seed;                // of the choice; none: the checkpoint's root
+  std::vector<std::string> trainer;          // command and arguments of an exact trainer
+  std::vector<AuditTrainer> audit_trainers;  // for audits of inexact classes
   unsigned trainer_threads = 1;
   std::string work_dir;  // made as needed; emptied of what this audit wrote
   struct Progress {
@@ -70,7 +72,12 @@ struct VerifyReport {
   std::uint64_t retrained_exact = 0;  // of them, those that gave the committed bytes
   std::uint64_t audits = 0;           // audited contributions trained again
   std::uint64_t audits_forged = 0;    // of them, those that gave other bytes than were sent
-  std::uint64_t facts_checked = 0;    // score records whose facts about blobs were stated again
+  // Audited contributions of inexact classes (verify_audits.h).
+  std::uint64_t audits_inexact = 0;     // trained again
+  std::uint64_t audits_near = 0;        // of them, those that came near
+  std::uint64_t audits_unrepeated = 0;  // for which there is no trainer here that could
+  std::vector<Fault> disagreements;     // auditors' answers that come out otherwise here: no faults
+  std::uint64_t facts_checked = 0;      // score records whose facts about blobs were stated again
   std::uint64_t rescored = 0;
   std::uint64_t rescored_exact = 0;
   std::uint64_t samples = 0;        // samples that the model wrote again

@@ -17,15 +17,17 @@ nlohmann::json to_json(const VerifiedRun& run) {
           {"pending", run.pending}};
 }
 
+nlohmann::json to_json(const std::vector<Fault>& faults) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Fault& fault : faults) list.push_back({{"place", fault.place}, {"what", fault.what}});
+  return list;
+}
+
 }  // namespace
 
 std::string to_json(const VerifyReport& report) {
   nlohmann::json runs = nlohmann::json::array();
   for (const VerifiedRun& run : report.runs) runs.push_back(to_json(run));
-  nlohmann::json faults = nlohmann::json::array();
-  for (const Fault& fault : report.faults) {
-    faults.push_back({{"place", fault.place}, {"what", fault.what}});
-  }
   nlohmann::json json = {{"event", "verified"},
                          {"verified", report.verified()},
                          {"where", report.where},
@@ -51,6 +53,10 @@ std::string to_json(const VerifyReport& report) {
                          {"retrained_exact", report.retrained_exact},
                          {"audits", report.audits},
                          {"audits_forged", report.audits_forged},
+                         {"audits_inexact", report.audits_inexact},
+                         {"audits_near", report.audits_near},
+                         {"audits_unrepeated", report.audits_unrepeated},
+                         {"audit_disagreements", to_json(report.disagreements)},
                          {"facts_checked", report.facts_checked},
                          {"rescored", report.rescored},
                          {"rescored_exact", report.rescored_exact},
@@ -61,7 +67,7 @@ std::string to_json(const VerifyReport& report) {
                          {"seconds_weights", report.seconds_weights},
                          {"seconds_retrain", report.seconds_retrain},
                          {"records_per_second_core", report.records_per_second_core},
-                         {"faults", faults},
+                         {"faults", to_json(report.faults)},
                          {"faults_count", report.faults_count}};
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -4,6 +4,16 @@
 
 namespace harambee::role {
 
+namespace {
+
+// The exact class needs an exact trainer; of any other we have a program for it, or say nothing.
+bool can_repeat(const std::string& numeric_class, const AuditorFacts& facts) {
+  if (numeric_class != fold::kExactClass) return facts.inexact.contains(numeric_class);
+  return facts.numeric_class == fold::kExactClass || facts.numeric_class.empty();
+}
+
+}  // namespace
+
 auditor::Action decide_auditor(const fold::RunState& run, const KeyId& me,
                                const AuditorFacts& facts) {
   using namespace auditor;
@@ -15,11 +25,10 @@ auditor::Action decide_auditor(const fold::RunState& run, const KeyId& me,
     const fold::ClosedContribution* one =
         run.closed_contribution(audit.round, audit.contribution.id);
     HARAMBEE_CHECK(one != nullptr);
-    // Another class's numbers are not ours to judge to the bit.
-    const bool ours = one->numeric_class == facts.numeric_class || facts.numeric_class.empty();
-    if (!ours) continue;
-    return Repeat{audit.contribution.id, audit.round, audit.author, audit.states,
-                  audit.phase_ms + fold::audit_patience_ms(run.recipe) / 2};
+    if (!can_repeat(one->numeric_class, facts)) continue;
+    return Repeat{audit.contribution.id, audit.round,
+                  audit.author,          one->numeric_class,
+                  audit.states,          audit.phase_ms + fold::audit_patience_ms(run.recipe) / 2};
   }
   return Idle{};
 }

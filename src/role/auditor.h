@@ -15,6 +15,7 @@ namespace harambee::role {
 struct AuditorFacts {
   std::string numeric_class;    // of our own trainer; empty: not known yet
   std::set<RecordId> given_up;  // contributions that this process cannot or need not train again
+  std::set<std::string> inexact = {};  // classes that another trainer of ours can train again
 };
 
 namespace auditor {
@@ -25,6 +26,7 @@ struct Repeat {
   RecordId contribution;
   std::int64_t round = 0;
   KeyId author;
+  std::string numeric_class;
   std::vector<BlobRef> states;          // revealed; empty: from its chain's fresh start
   std::int64_t states_deadline_ms = 0;  // log time, after which missing states are "withheld"
 };

@@ -235,6 +235,7 @@ class Swarm:
         text = text if isinstance(text, list) else [text]
         names = ["validator", *(f"validator-{i}" for i in range(2, validators + 1))][:validators]
         keys = {role: self.key(role) for role in ("maintainer", "coordinator", *names)}
+        self.keys = keys
         listed = [argument for name in names for argument in ("--validator", keys[name])]
         self.opened = run_json(
             "run", "open", "--hub", self.url, "--recipe", recipe, "--text", *text, "--name", "test",

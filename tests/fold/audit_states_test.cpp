@@ -121,8 +121,14 @@ class Tolerant : public AuditWorld {
             {{one.error_feedback.after, 100, std::string(kErrorFeedbackType)}}};
   }
   Audit found(AuditResult result) {
-    return {swarm.run_id,          0, of("eve").place.id, result, {}, Decimal{175'000'000},
-            Decimal{1'300'000'000}};
+    const bool near = result == AuditResult::near;
+    return {swarm.run_id,
+            0,
+            of("eve").place.id,
+            result,
+            {},
+            Decimal{near ? 999'000'000 : 175'000'000},
+            Decimal{near ? 30'000'000 : 1'300'000'000}};
   }
 };
 
@@ -135,7 +141,9 @@ TEST_F(Tolerant, SuspendsButNeverSlashes) {
     EXPECT_EQ(objection, audit("eve").asks(swarm.id(each)) ? "" : objection);
   }
   EXPECT_EQ(audit("eve").end, AuditEnd::accused);
-  EXPECT_TRUE(swarm.member("eve").suspended);
+  EXPECT_THAT(audit("eve").reason, HasSubstr("no proof"));
+  ASSERT_TRUE(swarm.member("eve").suspended);
+  EXPECT_THAT(*swarm.member("eve").suspended, HasSubstr("came far from"));
   EXPECT_FALSE(swarm.member("eve").slashed);
   EXPECT_EQ(run().forfeited, MicroCredit());
   EXPECT_TRUE(run().liars.empty());
@@ -158,6 +166,23 @@ TEST_F(FewSteps, NobodyDisputesWhatCannotBeCompared) {
   EXPECT_EQ(run().audit_of(of("eve").place.id), nullptr);
   EXPECT_THAT(dispute("ben", "eve").reason, HasSubstr("cannot be compared"));
   EXPECT_EQ(run().audit_of(of("eve").place.id), nullptr);
+}
+
+// What the numbers say and what the word says is one thing.
+TEST_F(Tolerant, NearAndFarAreWhatTheNumbersSay) {
+  EXPECT_EQ(swarm.say("eve", write(fresh_reveal())).reason, "");
+  const std::string first = drawn(audit("eve"))[0];
+  const auto with = [&](AuditResult result, std::int64_t cosine, std::int64_t distance) {
+    Audit act = found(result);
+    act.cosine = Decimal{cosine};
+    act.distance = Decimal{distance};
+    return say(first, act);
+  };
+  for (const auto& [cosine, distance] : {std::pair{989'999'999, 0}, {1'000'000'000, 100'000'001}}) {
+    EXPECT_THAT(with(AuditResult::near, cosine, distance), HasSubstr("must be near exactly if"));
+  }
+  EXPECT_THAT(with(AuditResult::far, 990'000'000, 100'000'000), HasSubstr("must be near exactly"));
+  EXPECT_EQ(with(AuditResult::near, 990'000'000, 100'000'000), "");
 }
 
 TEST_F(Tolerant, NamesNobodyALiar) {

@@ -8,6 +8,7 @@ import array, base64, hashlib, json, os, sys, time
 MODE = sys.argv[1] if len(sys.argv) > 1 else "good"
 GOAL = 0.05
 CONTEXT = 0  # of the model, said in the greeting
+TRAININGS = 0
 
 
 def read(path):
@@ -38,6 +39,8 @@ def step_tokens(q):
 
 
 def train(q):
+    global TRAININGS
+    TRAININGS += 1
     header, values = read(q["base"])
     steps = q["inner"]["steps"]
     if q["state"]:
@@ -60,10 +63,10 @@ def train(q):
              "loss": int(first * 1e9), "tokens": (step + 1) * step_tokens(q), "tokens_per_second": 1000})
     # Each seed pulls at another part of the weights, a little harder or softer, as different data
     # would: no two seeds give the same weights.
-    part = int(q["seed"][:8], 16) % 3
+    part = (int(q["seed"][:8], 16) + (TRAININGS if MODE == "restless" else 0)) % 3
     pull = 0.1 + int(q["seed"][8:16], 16) / 2**32 * 0.02
     for i in range(len(values)):
-        if i % 3 != part:
+        if i % 3 != part and MODE != "idle":
             values[i] += pull * (GOAL - values[i])
     if MODE == "nan":
         values[len(values) // 2] = float("nan")

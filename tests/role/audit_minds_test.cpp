@@ -70,6 +70,41 @@ TEST_F(AuditMinds, AnAuditorRepeatsWhatItIsAskedForOnce) {
   EXPECT_TRUE(std::holds_alternative<auditor::Idle>(decide(who, {"torch-2", {}})));
 }
 
+// Of an inexact class it repeats what it has a program for, once the states are there.
+TEST_F(AuditMinds, AnInexactClassNeedsAProgramForIt) {
+  fold::Recipe recipe = audited();
+  recipe.inner.steps = fold::kToleranceStepsMin;
+  Swarm other({"v1"}, recipe);
+  other.join("ada");
+  other.join("wob", "wobbly-1");
+  other.start();
+  other.play_round({"ada", "wob"});
+  other.tick_after(1);
+  const fold::AuditCase* audit = nullptr;
+  for (const fold::AuditCase& each : other.run().audits) {
+    if (each.author == other.id("wob")) audit = &each;
+  }
+  ASSERT_NE(audit, nullptr);
+  const auto& one = *other.run().closed_contribution(0, audit->contribution.id);
+  const fold::Reveal act{other.run_id,
+                         0,
+                         one.place.id,
+                         {{one.error_feedback.after, 1, std::string(fold::kErrorFeedbackType)}}};
+  ASSERT_EQ(other.say("wob", write(act)).reason, "");
+  const auto asked = [&](std::set<std::string> inexact) {
+    AuditorFacts facts{
+        "torch-2", {}, std::move(inexact)};  // no exact trainer: ada is not its affair
+    return decide_auditor(other.run(), other.id("v1"), facts);
+  };
+  EXPECT_TRUE(std::holds_alternative<auditor::Idle>(asked({})));
+  EXPECT_TRUE(std::holds_alternative<auditor::Idle>(asked({"torch-2"})));
+  const auto action = asked({"torch-2", "wobbly-1"});
+  const auto* repeat = std::get_if<auditor::Repeat>(&action);
+  ASSERT_NE(repeat, nullptr);
+  EXPECT_EQ(repeat->contribution, one.place.id);
+  EXPECT_EQ(repeat->numeric_class, "wobbly-1");
+}
+
 TEST_F(AuditMinds, AnsweredAuditsAreDone) {
   rounds(1);
   for (const fold::AuditCase& audit : std::vector(swarm.run().audits)) {
