@@ -32,10 +32,11 @@ std::vector<KeyId> auditors_of(const RunState& run, const KeyId& author) {
   return auditors;
 }
 
-std::optional<std::size_t> position_of(const RunState& run, const RecordId& contribution) {
-  const AuditCase* audit = run.audit_of(contribution);
-  if (!audit) return std::nullopt;
-  return static_cast<std::size_t>(audit - run.audits.data());
+std::optional<std::size_t> position_of(const RunState& run, const ClosedContribution& one) {
+  for (const std::size_t position : run.members.at(one.author).audits) {
+    if (run.audits[position].contribution.id == one.place.id) return position;
+  }
+  return std::nullopt;
 }
 
 void begin_phase(AuditCase& audit, const Context& context, AuditPhase phase) {
@@ -47,7 +48,7 @@ void begin_phase(AuditCase& audit, const Context& context, AuditPhase phase) {
 // A new case, or the old one of this contribution once more. Returns its position.
 std::size_t open_case(RunState& run, const Context& context, std::int64_t round,
                       const ClosedContribution& one) {
-  std::optional<std::size_t> position = position_of(run, one.place.id);
+  std::optional<std::size_t> position = position_of(run, one);
   if (!position) {
     position = run.audits.size();
     AuditCase made;
@@ -55,6 +56,7 @@ std::size_t open_case(RunState& run, const Context& context, std::int64_t round,
     made.author = one.author;
     made.round = round;
     run.audits.push_back(std::move(made));
+    run.members.at(one.author).audits.push_back(static_cast<std::uint32_t>(*position));
   }
   AuditCase& audit = run.audits[*position];
   if (audit.phase == AuditPhase::ended || audit.opened.id == RecordId{}) {
@@ -171,7 +173,7 @@ Objection object_to_dispute(const RunState& run, const KeyId& author, const Disp
 Objection take(RunState& run, const Context& context, const Audit& act) {
   if (Objection objection = audit_objection(run, context.author, act)) return objection;
   const ClosedContribution& one = *run.closed_contribution(act.round, act.contribution);
-  std::optional<std::size_t> position = position_of(run, act.contribution);
+  std::optional<std::size_t> position = position_of(run, one);
   if (!position || run.audits[*position].phase == AuditPhase::ended) {
     position = open_case(run, context, act.round, one);
   }
@@ -190,7 +192,7 @@ Objection take(RunState& run, const Context& context, const Reveal& act) {
   const ClosedContribution* one = run.closed_contribution(act.round, act.contribution);
   if (Objection objection = contribution_objection(one)) return objection;
   if (one->author != context.author) return "only its author reveals what it started from";
-  const std::optional<std::size_t> position = position_of(run, act.contribution);
+  const std::optional<std::size_t> position = position_of(run, *one);
   if (!position) return "nobody has asked for these states";
   AuditCase& audit = run.audits[*position];
   const bool late = audit.end == AuditEnd::withheld;
@@ -215,7 +217,7 @@ Objection take(RunState& run, const Context& context, const Reveal& act) {
 Objection take(RunState& run, const Context& context, const Dispute& act) {
   if (Objection objection = object_to_dispute(run, context.author, act)) return objection;
   const ClosedContribution& one = *run.closed_contribution(act.round, act.contribution);
-  const std::optional<std::size_t> known = position_of(run, act.contribution);
+  const std::optional<std::size_t> known = position_of(run, one);
   const bool open = known && run.audits[*known].phase != AuditPhase::ended;
   const std::size_t position = open ? *known : open_case(run, context, act.round, one);
   AuditCase& audit = run.audits[position];
@@ -253,7 +255,7 @@ void draw_audits(RunState& run, const Context& context, const Digest& log_root) 
   for (; run.audits_drawn < run.history.size(); ++run.audits_drawn) {
     const ClosedRound& round = run.history[run.audits_drawn];
     for (const ClosedContribution& one : round.contributions) {
-      if (!one.accepted || run.audit_of(one.place.id)) continue;
+      if (!one.accepted || position_of(run, one)) continue;
       if (!exact_class(one) && run.recipe.inner.steps < kToleranceStepsMin) continue;
       // Its accepted contributions before this one.
       const bool newcomer = run.members.at(one.author).accepted <= judge.newcomer_rounds;

@@ -200,13 +200,12 @@ std::pair<std::string, Place> suspicion(const AuditCase& audit) {
 void refresh_suspension(RunState& run, const KeyId& author) {
   Member* found = run.members.find(author);
   if (!found) return;
-  const auto suspending = std::ranges::find_if(run.audits, [&author](const AuditCase& audit) {
-    return audit.author == author && audit.suspends();
-  });
+  const auto suspending = std::ranges::find_if(
+      found->audits, [&run](std::size_t position) { return run.audits[position].suspends(); });
   change_standing(run, *found, [&](Member& member) {
     member.suspended.reset();
-    if (suspending == run.audits.end()) return;
-    std::tie(member.suspended, member.suspended_by) = suspicion(*suspending);
+    if (suspending == member.audits.end()) return;
+    std::tie(member.suspended, member.suspended_by) = suspicion(run.audits[*suspending]);
   });
 }
 

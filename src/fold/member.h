@@ -17,7 +17,7 @@
 
 namespace harambee::fold {
 
-inline constexpr std::size_t kMembersMax = 65536;  // of one run, ever
+inline constexpr std::size_t kMembersMax = 131072;  // of one run, ever
 inline constexpr std::size_t kGainsKept = 16;
 
 struct Member {
@@ -46,6 +46,9 @@ struct Member {
   std::optional<std::string> suspended;
   Place suspended_by;    // meaningless unless suspended
   bool slashed = false;  // excluded because a forgery was proven; its unsettled credit is gone
+  // Positions of the audits of its contributions in RunState::audits, ascending. Follows from those
+  // and is not hashed.
+  std::vector<std::uint32_t> audits;
 
   [[nodiscard]] bool active() const { return !left && !excluded && !suspended; }
 };

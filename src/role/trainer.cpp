@@ -45,10 +45,11 @@ Action in_score(const fold::RunState& run, const fold::Member& member, const Tra
   return Reveal{run.round.number, mine->act.delta, run.round.phase_ms + run.recipe.reveal_ms};
 }
 
-std::optional<RevealStates> owed_states(const fold::RunState& run, const KeyId& me,
+std::optional<RevealStates> owed_states(const fold::RunState& run, const fold::Member& member,
                                         const TrainerFacts& facts) {
-  for (const fold::AuditCase& audit : run.audits) {
-    if (audit.author != me || facts.states_done.contains(audit.contribution.id)) continue;
+  for (const std::size_t position : member.audits) {
+    const fold::AuditCase& audit = run.audits[position];
+    if (facts.states_done.contains(audit.contribution.id)) continue;
     const bool wanted =
         audit.phase == fold::AuditPhase::reveal || audit.end == fold::AuditEnd::withheld;
     const bool named = audit.phase == fold::AuditPhase::audit && audit.revealed;
@@ -65,10 +66,11 @@ std::optional<RevealStates> owed_states(const fold::RunState& run, const KeyId& 
   return std::nullopt;
 }
 
-std::optional<Dispute> due_dispute(const fold::RunState& run, const KeyId& me,
+std::optional<Dispute> due_dispute(const fold::RunState& run, const fold::Member& member,
                                    const TrainerFacts& facts) {
-  for (const fold::AuditCase& audit : run.audits) {
-    const bool accused = audit.author == me && audit.end == fold::AuditEnd::accused;
+  for (const std::size_t position : member.audits) {
+    const fold::AuditCase& audit = run.audits[position];
+    const bool accused = audit.end == fold::AuditEnd::accused;
     if (!accused || audit.redone || facts.disputed.contains(audit.contribution.id)) continue;
     return Dispute{audit.contribution.id, audit.round};
   }
@@ -87,8 +89,10 @@ Action decide_trainer(const fold::LogState& log, const fold::RunState& run, cons
   if (member && member->excluded) {
     return run.phase == fold::Phase::finished ? Action(Done{}) : Excluded{*member->excluded};
   }
-  if (std::optional<RevealStates> owed = owed_states(run, me, facts)) return *owed;
-  if (std::optional<Dispute> due = due_dispute(run, me, facts)) return *due;
+  if (member) {
+    if (std::optional<RevealStates> owed = owed_states(run, *member, facts)) return *owed;
+    if (std::optional<Dispute> due = due_dispute(run, *member, facts)) return *due;
+  }
   if (run.phase == fold::Phase::finished) return Done{};
   if (!member && !log.author(me)) {
     if (facts.identify_sent) return Wait{"identity sent"};

@@ -137,7 +137,11 @@ TEST(StateHash, SeesEveryMember) {
       [](LogState&, RunState& r) { ++r.checkpoint_round; },
       [](LogState&, RunState& r) { r.best_loss_nanos = 1; },
       [&](LogState&, RunState& r) { r.missed.push_back(d); },
-      [&](LogState&, RunState& r) { r.members.add({d}); },
+      [&](LogState&, RunState& r) {
+        Member more;
+        more.key = d;
+        r.members.add(more);
+      },
       [](LogState&, RunState& r) { r.credits.begin()->second += MicroCredit(1); },
       [](LogState&, RunState& r) { r.distributed += MicroCredit(1); },
       [](LogState&, RunState& r) { r.refusals.clear(); },

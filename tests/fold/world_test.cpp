@@ -44,6 +44,11 @@ void check_audits(const RunState& run) {
   }
   for (const Member& member : run.members) {
     const KeyId& key = member.key;
+    std::vector<std::uint32_t> audits;
+    for (std::size_t i = 0; i < run.audits.size(); ++i) {
+      if (run.audits[i].author == key) audits.push_back(static_cast<std::uint32_t>(i));
+    }
+    ASSERT_EQ(member.audits, audits);
     ASSERT_EQ(member.suspended.has_value(), suspended.contains(key));
     if (!member.slashed) continue;
     ASSERT_TRUE(member.excluded.has_value());

@@ -51,8 +51,11 @@ TEST(RoundMath, TheOwnTestNeedsShardsThatAValidatorMayFetch) {
   fold::RunState run;
   run.recipe = fold::default_recipe();
   const KeyId author = sha256(view("author"));
-  run.members.add({sha256(view("another"))});
-  run.members.add({author});
+  for (const KeyId& key : {sha256(view("another")), author}) {
+    fold::Member member;
+    member.key = key;
+    run.members.add(member);
+  }
   format::DataManifest data;
   for (int i = 0; i < 6; ++i) {
     data.train.push_back({sha256(view(std::to_string(i))), 100'000u + static_cast<unsigned>(i)});
@@ -76,8 +79,11 @@ TEST(RoundMath, AContributionServesTheDomainOfItsShards) {
   run.recipe = fold::default_recipe();
   run.recipe.shards_per_member = 2;
   const KeyId author = sha256(view("author"));
-  run.members.add({sha256(view("another"))});
-  run.members.add({author});
+  for (const KeyId& key : {sha256(view("another")), author}) {
+    fold::Member member;
+    member.key = key;
+    run.members.add(member);
+  }
   format::DataManifest data;
   for (int i = 0; i < 6; ++i) {
     data.train.push_back({sha256(view(std::to_string(i))), 1000, i < 3 ? "english" : "swahili"});
