@@ -29,6 +29,14 @@ std::vector<std::string> sorted(std::vector<std::string> keys) {
   return keys;
 }
 
+// Another number when what is compared of a case has changed.
+std::uint64_t state_of(const fold::AuditCase& one) {
+  return 1 + (one.phase == fold::AuditPhase::reveal ? 2 : 0) + (one.everybody ? 4 : 0) +
+         8 * one.answers.size() + (static_cast<std::uint64_t>(one.end) << 32);
+}
+
+std::string who_is(const KeyId& key) { return key.hex().substr(0, 8); }
+
 }  // namespace
 
 // Every entry that is published goes through here, after the real fold has taken it.
@@ -75,7 +83,7 @@ void World::learn(Hub& hub, View entry, const fold::Outcome& outcome) {
   const bool open = !run->round.cohort.empty() && run->open_to_all(hub.state.now_ms());
   if (open != open_to_all_) ++hub.epoch;  // those whom the draw left out look again
   open_to_all_ = open;
-  if (plan_.audits()) check_audits(hub, *run);
+  if (plan_.audits()) check_audits(hub, *run, closed < ledger_.history.size());
   if (before == ledger_.phase && closed == ledger_.history.size()) return;
   ++hub.epoch;
   if (ledger_.phase == Ledger::Phase::score) {
@@ -190,27 +198,49 @@ void World::check_votes(const fold::ClosedRound& closed, const Ledger::Closed& o
   if (own.judges < plan_.validators) report_.reached(Probe::committee_drawn);
 }
 
-// I4, I7: audits are where the rules are, and no minority of lying auditors convicts anybody honest
+bool World::same_case(const fold::AuditCase& one, const Ledger::Case& own) const {
+  const std::string end = one.end == fold::AuditEnd::none ? "" : fold::name(one.end);
+  return one.contribution.id.hex() == own.work && end == own.end &&
+         one.answers.size() == own.answers.size() && one.everybody == own.everybody &&
+         (one.phase == fold::AuditPhase::reveal) == own.reveal &&
+         (one.disputed_by ? one.disputed_by->hex() : "") == own.disputer &&
+         (one.phase != fold::AuditPhase::ended) == own.open &&
+         hexes(one.auditors) == sorted(own.asked);
+}
+
+// I4, I7: audits are where the rules are (those that the entry may have moved, and all of them when
+// a round closes), and no minority of lying auditors convicts anybody honest
 // or makes an honest auditor a liar.
-void World::check_audits(Hub& hub, const fold::RunState& run) {
-  std::uint64_t state = run.audits.size() + 1'000 * run.liars.size();
+void World::check_audits(Hub& hub, const fold::RunState& run, bool all) {
   bool same = run.audits.size() == ledger_.cases.size() && run.liars.size() == ledger_.liars.size();
-  for (std::size_t i = 0; same && i < run.audits.size(); ++i) {
-    const fold::AuditCase& one = run.audits[i];
-    const Ledger::Case& own = ledger_.cases[i];
-    const std::string end = one.end == fold::AuditEnd::none ? "" : fold::name(one.end);
-    same = one.contribution.id.hex() == own.work && end == own.end &&
-           one.answers.size() == own.answers.size() && one.everybody == own.everybody &&
-           (one.phase == fold::AuditPhase::reveal) == own.reveal &&
-           (one.disputed_by ? one.disputed_by->hex() : "") == own.disputer &&
-           (one.phase != fold::AuditPhase::ended) == own.open &&
-           hexes(one.auditors) == sorted(own.asked);
-    state = state * 31 + 7 * one.answers.size() + static_cast<std::uint64_t>(one.end) +
-            (own.reveal ? 3 : 0) + (own.everybody ? 5 : 0);
+  bool changed = run.audits.size() != audits_seen_.size() || run.liars.size() != liars_seen_;
+  liars_seen_ = run.liars.size();
+  std::vector<std::size_t> open = run.open_audits;
+  for (std::size_t i = audits_seen_.size(); i < run.audits.size(); ++i) open.push_back(i);
+  audits_seen_.resize(run.audits.size(), 0);
+  const auto moved = [&](std::size_t i) {
+    const std::uint64_t before = audits_seen_[i];
+    audits_seen_[i] = state_of(run.audits[i]);
+    changed = changed || audits_seen_[i] != before;
+    return audits_seen_[i] != before;
+  };
+  // What the fold has moved was open before or is now; what the ledger has, it says.
+  for (const std::vector<std::size_t>& some : {audits_open_, open}) {
+    for (const std::size_t i : some) {
+      if (moved(i)) ledger_.touched.insert(i);
+    }
   }
+  audits_open_ = run.open_audits;
+  for (std::size_t i = 0; all && i < run.audits.size(); ++i) {
+    static_cast<void>(moved(i));
+    ledger_.touched.insert(i);
+  }
+  for (const std::size_t i : ledger_.touched) {
+    same = same && same_case(run.audits[i], ledger_.cases[i]);
+  }
+  ledger_.touched.clear();
   report_.check(same, "I4", "the audits are not those of the rules");
-  if (state == audits_seen_) return;
-  audits_seen_ = state;
+  if (!changed) return;
   ++hub.epoch;
   for (const auto& [key, liar] : run.liars) {
     const Peer& peer = peers_[peer_of_.at(key)];
@@ -237,8 +267,9 @@ void World::check_people(const fold::RunState& run) {
   for (const auto& [key, credit] : run.credits) {
     sum += credit.micros();
     const auto own = ledger_.credits.find(key.hex());
-    report_.check(own != ledger_.credits.end() && own->second == credit.micros(), "I3",
-                  "the credit of " + key.hex().substr(0, 8) + " is not what the rounds gave");
+    const bool same = own != ledger_.credits.end() && own->second == credit.micros();
+    report_.check(same, "I3",
+                  same ? "" : "the credit of " + who_is(key) + " is not what the rounds gave");
   }
   std::int64_t rounds = 0;
   for (const Ledger::Closed& closed : ledger_.history) rounds += closed.accepted.empty() ? 0 : 1;
@@ -253,13 +284,14 @@ void World::check_people(const fold::RunState& run) {
       continue;
     }
     const auto own = ledger_.members.find(key.hex());
-    if (!report_.check(
-            own != ledger_.members.end() && own->second.excluded == member.excluded.has_value() &&
-                own->second.suspended == member.suspended.has_value() &&
-                own->second.slashed == member.slashed && own->second.idle == member.own.idle &&
-                own->second.streak == member.rejected_streak &&
-                own->second.accepted == member.accepted && own->second.rejected == member.rejected,
-            "I4", "the standing of " + key.hex().substr(0, 8) + " is not the rules'")) {
+    const bool same =
+        own != ledger_.members.end() && own->second.excluded == member.excluded.has_value() &&
+        own->second.suspended == member.suspended.has_value() &&
+        own->second.slashed == member.slashed && own->second.idle == member.own.idle &&
+        own->second.streak == member.rejected_streak && own->second.accepted == member.accepted &&
+        own->second.rejected == member.rejected;
+    if (!report_.check(same, "I4",
+                       same ? "" : "the standing of " + who_is(key) + " is not the rules'")) {
       continue;
     }
     if (!member.excluded) continue;

@@ -177,12 +177,9 @@ void Ledger::tick(std::int64_t ms) {
   tick_audits();
   if (phase == Phase::commit) {
     if (static_cast<std::int64_t>(works.size()) < rule("min_contributions")) return;
-    const auto absent = [this](const auto& one) {
-      return expected(one.second) && !one.second.in_round;
-    };
-    const bool all = std::none_of(members.begin(), members.end(), absent);
-    if (!all && ms < opened_ms_ + rule("commit_ms")) return;
-    for (auto& [key, member] : members) {
+    if (waiting_for_ > 0 && ms < opened_ms_ + rule("commit_ms")) return;
+    for (auto* one : by_ordinal_) {
+      auto& [key, member] = *one;
       if (!expected(member) || member.in_round) continue;
       member.missed = true;
       missed_.push_back(key);

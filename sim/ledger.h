@@ -37,7 +37,8 @@ class Ledger {
     bool slashed = false;  // convicted
     std::size_t links = 0;
     std::string numeric_class;
-    std::vector<bool> better;  // on its own rows, in the last rounds that it was measured in
+    std::vector<std::size_t> cases;  // its own
+    std::vector<bool> better;        // on its own rows, in the last rounds that it was measured in
     bool idle = false;
   };
   struct Work {
@@ -132,6 +133,7 @@ class Ledger {
   std::set<std::string> cohort;        // drawn for the open round; empty: everybody
   std::vector<std::string> committee;  // drawn to score
   std::vector<Case> cases;             // in the order of their first opening
+  std::set<std::size_t> touched;  // cases that an entry moved; whoever compares them empties it
   std::set<std::string> liars;
   std::int64_t forfeited = 0;
   std::vector<Closed> history;
@@ -161,7 +163,7 @@ class Ledger {
   void end_score_if_complete();
   // ledger_audit.cpp
   [[nodiscard]] const Work* audited_work(std::int64_t number, const std::string& id) const;
-  [[nodiscard]] Case* case_of(const std::string& id);
+  [[nodiscard]] Case* case_of(const Work& work);
   [[nodiscard]] static std::vector<std::string> wanted_states(const Work& work);
   Case& open_case(std::int64_t number, const Work& work);
   void tick_audits();

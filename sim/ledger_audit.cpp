@@ -64,9 +64,12 @@ const Ledger::Work* Ledger::audited_work(std::int64_t number, const std::string&
   return nullptr;
 }
 
-Ledger::Case* Ledger::case_of(const std::string& id) {
-  for (Case& one : cases) {
-    if (one.work == id) return &one;
+// Whoever asks may change it.
+Ledger::Case* Ledger::case_of(const Work& work) {
+  for (const std::size_t position : members.at(work.author).cases) {
+    if (cases[position].work != work.id) continue;
+    touched.insert(position);
+    return &cases[position];
   }
   return nullptr;
 }
@@ -81,8 +84,10 @@ std::vector<std::string> Ledger::wanted_states(const Work& work) {
 }
 
 Ledger::Case& Ledger::open_case(std::int64_t number, const Work& work) {
-  Case* one = case_of(work.id);
+  Case* one = case_of(work);
   if (!one) {
+    touched.insert(cases.size());
+    members.at(work.author).cases.push_back(cases.size());
     cases.push_back({});
     one = &cases.back();
     one->work = work.id;
@@ -102,7 +107,7 @@ void Ledger::tick_audits() {
     const Digest seed = sha256({view("harambee audit v1\n"), view(root)});
     for (; drawn_rounds_ < history.size(); ++drawn_rounds_) {
       for (const Work& work : history[drawn_rounds_].works) {
-        if (!has(history[drawn_rounds_].accepted, work.id) || case_of(work.id)) continue;
+        if (!has(history[drawn_rounds_].accepted, work.id) || case_of(work)) continue;
         if (!work.exact && number_of_steps() < kStepsToCompare) continue;
         const Bytes id = bytes_of(work.id);
         const Digest coin = sha256({view("harambee audit coin v1\n"), seed.view(), id});
@@ -132,6 +137,7 @@ void Ledger::tick_audits() {
   const std::int64_t patience = 4 * (rule("commit_ms") + rule("reveal_ms") + rule("score_ms"));
   for (Case& one : cases) {
     if (!one.open || now_ms < one.since_ms + patience) continue;
+    touched.insert(static_cast<std::size_t>(&one - cases.data()));
     if (one.reveal) {
       end_case(one, "withheld");
     } else {
@@ -166,7 +172,7 @@ void Ledger::audit(const std::string& author, std::int64_t number, const Json& b
                       words(bytes->find("opt")) == work->opt_after;
     if (same != (result == "exact")) return;
   }
-  Case* one = case_of(work->id);
+  Case* one = case_of(*work);
   const auto mine = [&author](const Answer& answer) { return answer.auditor == author; };
   if (one && std::any_of(one->answers.begin(), one->answers.end(), mine)) return;
   if (one && one->open && has(one->asked, author)) {
@@ -189,7 +195,7 @@ void Ledger::audit(const std::string& author, std::int64_t number, const Json& b
 void Ledger::reveal(const std::string& author, std::int64_t number, const Json& body,
                     const Json& blobs) {
   const Work* work = audited_work(number, words(body.find("c")));
-  Case* one = work ? case_of(work->id) : nullptr;
+  Case* one = work ? case_of(*work) : nullptr;
   if (!one || work->author != author) return;
   const bool late = one->end == "withheld";
   if (!(one->open && one->reveal) && !late) return;
@@ -225,7 +231,7 @@ void Ledger::dispute(const std::string& author, std::int64_t number, const Json&
   std::vector<std::string> able = acting();
   std::erase(able, work->author);
   if (able.empty()) return;
-  Case* one = case_of(work->id);
+  Case* one = case_of(*work);
   const bool own = work->author == author;
   if (own && (!one || one->end != "accused" || one->redone)) return;
   const bool comparable = work->exact || number_of_steps() >= kStepsToCompare;
@@ -296,13 +302,15 @@ void Ledger::end_case(Case& one, const std::string& end) {
 }
 
 void Ledger::stand_suspended(const std::string& author) {
-  const auto suspends = [&author](const Case& one) {
-    if (one.author != author) return false;
+  Member& member = members[author];
+  const auto suspends = [this](std::size_t position) {
+    const Case& one = cases[position];
     if (one.end == "withheld" || one.end == "accused") return true;
     return one.open && std::any_of(one.answers.begin(), one.answers.end(), accuses);
   };
-  members[author].suspended = std::any_of(cases.begin(), cases.end(), suspends);
-  count_waiting();
+  const bool before = member.suspended;
+  member.suspended = std::any_of(member.cases.begin(), member.cases.end(), suspends);
+  if (member.suspended != before) count_waiting();
 }
 
 void Ledger::convict(const std::string& author) {

@@ -235,6 +235,10 @@ void World::measure(std::uint32_t index, const std::vector<float>& base,
   const fold::GateRule& gate = plan_.recipe.gate;
   const bool gated = plan_.recipe.gated();
   const auto without = task_->evaluate(base, action.seed, gate.rows);
+  Untried untried{base, {}};
+  for (std::size_t k = 0; k < run.guarded().size(); ++k) {
+    untried.domains.push_back(evaluate_domain(run, base, action.seed, k));
+  }
   for (std::size_t i = 0; i < findings->size(); ++i) {
     const node::Finding& finding = (*findings)[i];
     fold::ScoreEntry entry;
@@ -250,28 +254,31 @@ void World::measure(std::uint32_t index, const std::vector<float>& base,
                           tried);
         entry.gain_nanos =
             node::gain_nanos(without, task_->evaluate(tried, action.seed, gate.rows));
-        measure_parts(index, base, tried, action, i, entry);
+        measure_parts(index, untried, tried, action, i, entry);
       }
     }
     act.entries.push_back(std::move(entry));
   }
 }
 
+std::vector<std::int64_t> World::evaluate_domain(const fold::RunState& run,
+                                                 std::span<const float> weights, const Digest& seed,
+                                                 std::size_t domain) const {
+  const Digest rows = sha256({seed.view(), view("a domain"), view(run.guarded()[domain])});
+  return task_->evaluate(weights, rows, plan_.recipe.gate.rows, task_->domain(domain));
+}
+
 // On each guarded domain, and on the author's own rows. Not every validator has everybody's shards.
-void World::measure_parts(std::uint32_t index, const std::vector<float>& base,
-                          std::span<const float> tried, const role::validator::Score& action,
-                          std::size_t which, fold::ScoreEntry& entry) {
+void World::measure_parts(std::uint32_t index, const Untried& base, std::span<const float> tried,
+                          const role::validator::Score& action, std::size_t which,
+                          fold::ScoreEntry& entry) {
   const fold::RunState& run = *run_of(hub_of(peers_[index]));
-  const fold::GateRule& gate = plan_.recipe.gate;
   const auto within = [](std::int64_t gain) {
     return std::clamp(gain, -fold::kDomainNanosMax, fold::kDomainNanosMax);
   };
   for (std::size_t k = 0; k < run.guarded().size(); ++k) {
-    const Task::Part part = task_->domain(k);
-    const Digest seed = sha256({action.seed.view(), view("a domain"), view(run.guarded()[k])});
     entry.domain_gains.push_back(
-        within(node::gain_nanos(task_->evaluate(base, seed, gate.rows, part),
-                                task_->evaluate(tried, seed, gate.rows, part))));
+        within(node::gain_nanos(base.domains[k], evaluate_domain(run, tried, action.seed, k))));
   }
   const KeyId& author = action.contributions[which].author;
   const fold::Member* member = run.member(author);
@@ -282,7 +289,7 @@ void World::measure_parts(std::uint32_t index, const std::vector<float>& base,
   const auto losses = [&](std::span<const float> weights) {
     return task_->evaluate_own(weights, seed, lean_of(member->ordinal), plan_.recipe.inner, draw);
   };
-  entry.own_nanos = node::own_nanos(losses(base), losses(tried));
+  entry.own_nanos = node::own_nanos(losses(base.weights), losses(tried));
 }
 
 // Too low a loss makes the true one look like a rise, too high a one would hide it.

@@ -67,7 +67,7 @@ void draw_judge(Plan& plan, const Config& config) {
     judge.newcomer_rounds = draw.between(1, 4);
     judge.newcomer_share = {draw.between(1, 50) * 10'000'000};
   }
-  if (draw.chance(1, 2) && config.peers <= 256) {
+  if (draw.chance(1, 2)) {
     judge.auditors = draw.between(1, 3);
     judge.audit = {draw.between(1, 10) * 50'000'000};
     judge.audit_newcomer = {draw.between(1, 10) * 100'000'000};
@@ -118,7 +118,6 @@ void draw_texts(Plan& plan, const Config& config) {
   const bool three = draw.chance(1, 2);
   const bool own = draw.chance(1, 2);
   const std::int64_t window = draw.between(8, 10);
-  if (config.peers > 1000) return;
   if (guarded) {
     judge.guard = {guard};
     plan.domains = {"east", "north"};

@@ -79,11 +79,18 @@ const fold::Member* World::member_of(const fold::RunState& run, Peer& peer) cons
 std::optional<Decision> World::decide_member(Peer& peer, const Hub& hub,
                                              const fold::RunState& run) {
   if (peer.epoch == hub.epoch) return std::nullopt;
+  const fold::Member* member = member_of(run, peer);
+  const bool plain = peer.conduct == Conduct::honest && twice_ == kNone && !plan_.watched;
+  // Of these the mind could only say that they train or wait.
+  const bool could_train =
+      run.phase == fold::Phase::commit && member && member->active() && member->audits.empty();
+  const bool away = crowded(run, peer) && stays_away(peer, run.round.number);
+  if (plain && could_train && away) return std::nullopt;
   role::TrainerFacts facts{peer.identify_sent, peer.join_sent, round_or_none(peer.attempted),
                            round_or_none(peer.uploaded)};
   if (peer.desk && !peer.desk->states_done.empty()) facts.states_done = peer.desk->states_done;
   if (peer.desk && !peer.desk->disputed.empty()) facts.disputed = peer.desk->disputed;
-  auto action = role::decide_trainer(hub.state, run, peer.id, member_of(run, peer), facts);
+  auto action = role::decide_trainer(hub.state, run, peer.id, member, facts);
   if (twice_ != kNone && &peer == &peers_[twice_]) insist(run, action);
   if (peer.conduct != Conduct::honest) intrude(run, peer, action);
   if (std::holds_alternative<role::trainer::Wait>(action)) {
@@ -91,12 +98,7 @@ std::optional<Decision> World::decide_member(Peer& peer, const Hub& hub,
     if (!dispute) return std::nullopt;
     action = *dispute;
   }
-  // Without a draw a crowd would train for 128 places: most stay away.
-  const bool crowd = config_.peers > 256 && (run.round.cohort.empty() || run.left_out(peer.id));
-  if (crowd && std::holds_alternative<role::trainer::Train>(action) &&
-      stays_away(peer, run.round.number)) {
-    return std::nullopt;
-  }
+  if (away && std::holds_alternative<role::trainer::Train>(action)) return std::nullopt;
   Decision decision;
   decision.action = std::move(action);
   return decision;
@@ -176,6 +178,11 @@ void World::intrude(const fold::RunState& run, const Peer& peer, role::validator
   score.reveal_deadline_ms = run.round.phase_ms + run.recipe.reveal_ms;
   score.score_deadline_ms = *run.deadline_ms();
   action = std::move(score);
+}
+
+// Without a draw a crowd would train for 128 places: most stay away.
+bool World::crowded(const fold::RunState& run, const Peer& peer) const {
+  return config_.peers > 256 && (run.round.cohort.empty() || run.left_out(peer.id));
 }
 
 // The same answer for one peer in one round, however often it asks.

@@ -324,9 +324,18 @@ class World {
   void measure(std::uint32_t peer, const std::vector<float>& base,
                const role::validator::Score& action, const std::map<Digest, Blob>& gathered,
                fold::Score& act);
-  void measure_parts(std::uint32_t peer, const std::vector<float>& base,
-                     std::span<const float> tried, const role::validator::Score& action,
-                     std::size_t which, fold::ScoreEntry& entry);
+  // What contributions are tried against, and its losses on each guarded domain.
+  struct Untried {
+    const std::vector<float>& weights;
+    std::vector<std::vector<std::int64_t>> domains;
+  };
+  [[nodiscard]] std::vector<std::int64_t> evaluate_domain(const fold::RunState& run,
+                                                          std::span<const float> weights,
+                                                          const Digest& seed,
+                                                          std::size_t domain) const;
+  void measure_parts(std::uint32_t peer, const Untried& base, std::span<const float> tried,
+                     const role::validator::Score& action, std::size_t which,
+                     fold::ScoreEntry& entry);
   void tell_lies(const role::validator::Score& action, fold::Score& act);
   void score(std::uint32_t peer);
   void close(std::uint32_t peer);
@@ -361,7 +370,8 @@ class World {
 
   // checks.cpp
   void check_close(const Hub& hub);
-  void check_audits(Hub& hub, const fold::RunState& run);
+  void check_audits(Hub& hub, const fold::RunState& run, bool all);
+  [[nodiscard]] bool same_case(const fold::AuditCase& one, const Ledger::Case& own) const;
   void check_verdicts(const fold::ClosedRound& closed, const Ledger::Closed& own);
   void check_votes(const fold::ClosedRound& closed, const Ledger::Closed& own);
   void check_numbers(const fold::ClosedRound& closed);
@@ -387,6 +397,7 @@ class World {
   std::uint32_t fork_lineage(std::uint64_t size);
   void heal();
   [[nodiscard]] std::uint32_t some_member();
+  [[nodiscard]] bool crowded(const fold::RunState& run, const Peer& peer) const;
   [[nodiscard]] bool stays_away(const Peer& peer, std::int64_t round) const;
 
   Config config_;
@@ -426,8 +437,10 @@ class World {
     std::vector<KeyId> who;
     std::vector<std::vector<float>> sent;
   } collusion_;
-  std::uint64_t audits_seen_ = 0;  // changes whenever an audit does
-  bool open_to_all_ = false;       // the open round, after its draw's deadline
+  std::vector<std::uint64_t> audits_seen_;  // a number for each case that changes when it does
+  std::size_t liars_seen_ = 0;
+  std::vector<std::size_t> audits_open_;  // cases that were open after the last entry
+  bool open_to_all_ = false;              // the open round, after its draw's deadline
   std::size_t recounted_ = 0;
   fold::LogState folder_;         // an independent reader of the log
   std::vector<Digest> verified_;  // SHA-256 of each entry whose signature somebody has checked
