@@ -3,9 +3,9 @@
 
 usage: tables.py FILE…
 
-One seed: percent above the plain mean without attackers, of the same data and seed. A rule that was run
-with several seeds gets a table of its own: the median and the worst of them. Columns that are not there
-for every attack are left out.
+Percent above the plain mean without attackers, of the same data and seed: for the first seed of all, attack
+by attack; of several seeds the worst of each rule, and for `full` each attack's median and worst. Columns that
+are not there for every attack are left out.
 """
 
 import json
@@ -76,20 +76,28 @@ def main(files):
                        for one in attacks])
     if len(seeds) == 1:
         return
-    print(f"**Seeds {', '.join(map(str, seeds))}.** Median and worst of them.\n")
-    for rule in ORDER:
-        columns, rows = [], {one: [] for one in ["none", *attacks]}
-        for data in TITLE:
-            for percent in percents:
-                if not all(whole(data, percent, rule, seed) for seed in seeds):
-                    continue
-                columns += [f"{data} {percent} %: median", "worst"]
-                for one, values in rows.items():
-                    of = [value(seed, data, percent if one != "none" else 0, rule, one)
-                          for seed in seeds]
-                    values += [statistics.median(of), max(of)]
-        if columns:
-            table(rule, columns, list(rows.items()))
+    print(f"**Seeds {', '.join(map(str, seeds))}.** The worst of them, of all attacks.\n")
+    several = [(data, percent) for data in TITLE for percent in [0, *percents]]
+
+    def worst(data, percent, rule):
+        """None unless all was run with all seeds."""
+        of = ["none"] if percent == 0 else attacks
+        values = [value(seed, data, percent, rule, one) for seed in seeds for one in of]
+        return None if None in values else max(values)
+
+    several = [one for one in several if worst(*one, "full") is not None]
+    present = [rule for rule in ORDER if all(worst(*one, rule) is not None for one in several)]
+    table("worst", present,
+          [(f"{'IID' if data == 'iid' else data}, {f'{percent} % colluding' if percent else 'no attacker'}",
+            [worst(data, percent, rule) for rule in present]) for data, percent in several], worst=False)
+    print("The default judge (`full`), attack by attack: median and worst of the seeds.\n")
+    columns, rows = [], {one: [] for one in ["none", *attacks]}
+    for data, percent in [one for one in several if one[1] != 0]:
+        columns += [f"{data} {percent} %: median", "worst"]
+        for one, values in rows.items():
+            of = [value(seed, data, percent if one != "none" else 0, "full", one) for seed in seeds]
+            values += [statistics.median(of), max(of)]
+    table("full", columns, list(rows.items()))
 
 
 if __name__ == "__main__":
