@@ -4,6 +4,7 @@
 // It is written straight down as text and hashed a piece at a time: as a value of base/json.h, a
 // run of ten thousand members would have two million parts.
 #include <charconv>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -161,29 +162,6 @@ template <typename T>
 void put(Text& out, const std::deque<T>& list) {
   put_list(out, list);
 }
-
-// In order: the keys' hex digits sort as the keys do.
-template <typename Value>
-void put(Text& out, const std::map<Digest, Value>& values) {
-  Items items(out, '{', '}');
-  for (const auto& [key, value] : values) {
-    items.next();
-    put(out, key);
-    out.append(":");
-    put(out, value);
-  }
-}
-
-void put(Text& out, const std::map<std::string, RecordId, std::less<>>& names) {
-  Items items(out, '{', '}');
-  for (const auto& [name, id] : names) {
-    items.next();
-    put(out, name);
-    out.append(":");
-    put(out, id);
-  }
-}
-
 void put(Text& out, const MemberOrder& order) {
   Items items(out, '[', ']');
   for (const Member& member : order.members) {
@@ -192,40 +170,39 @@ void put(Text& out, const MemberOrder& order) {
   }
 }
 
-void put(Text& out, const Members& members) {
+// A list of as many values as there are.
+template <typename... Values>
+void put_row(Text& out, const Values&... values) {
+  Items items(out, '[', ']');
+  ((items.next(), put(out, values)), ...);
+}
+void put(Text& out, const OwnRecord& own) {
+  put_row(out, std::to_string(own.better), own.known, own.idle);
+}
+void put(Text& out, const Place& place) { put_row(out, place.index, place.id); }
+void put(Text& out, const StateStep& step) { put_row(out, step.before, step.after); }
+
+// An object whose keys are data. In order: hex digits sort as the keys do.
+template <typename Map, typename Value>
+void put_map(Text& out, const Map& map, const Value& value_of) {
   Items items(out, '{', '}');
-  for (const auto& [key, ordinal] : members.by_key()) {
+  for (const auto& [key, value] : map) {
     items.next();
     put(out, key);
     out.append(":");
-    put(out, members[ordinal]);
+    put(out, value_of(value));
   }
 }
-
-void put(Text& out, const OwnRecord& own) {
-  Items items(out, '[', ']');
-  items.next();
-  put(out, std::to_string(own.better));
-  items.next();
-  put(out, own.known);
-  items.next();
-  put(out, own.idle);
+template <typename Value>
+void put(Text& out, const std::map<Digest, Value>& values) {
+  put_map(out, values, std::identity());
 }
-
-void put(Text& out, const Place& place) {
-  Items items(out, '[', ']');
-  items.next();
-  put(out, place.index);
-  items.next();
-  put(out, place.id);
+void put(Text& out, const std::map<std::string, RecordId, std::less<>>& names) {
+  put_map(out, names, std::identity());
 }
-
-void put(Text& out, const StateStep& step) {
-  Items items(out, '[', ']');
-  items.next();
-  put(out, step.before);
-  items.next();
-  put(out, step.after);
+void put(Text& out, const Members& members) {
+  put_map(out, members.by_key(),
+          [&](std::uint32_t ordinal) -> const Member& { return members[ordinal]; });
 }
 
 void put(Text& out, const Refusal& refusal) {
