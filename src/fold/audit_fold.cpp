@@ -39,6 +39,12 @@ std::optional<std::size_t> position_of(const RunState& run, const ClosedContribu
   return std::nullopt;
 }
 
+// Null: there is none.
+const AuditCase* case_of(const RunState& run, const ClosedContribution& one) {
+  const std::optional<std::size_t> position = position_of(run, one);
+  return position ? &run.audits[*position] : nullptr;
+}
+
 void begin_phase(AuditCase& audit, const Context& context, AuditPhase phase) {
   audit.phase = phase;
   audit.phase_index = context.place.index;
@@ -125,7 +131,7 @@ Objection audit_objection(const RunState& run, const KeyId& author, const Audit&
   if (Objection objection = contribution_objection(one)) return objection;
   if (one->author == author) return "nobody audits itself";
   if (Objection objection = result_objection(act, *one)) return objection;
-  const AuditCase* audit = run.audit_of(act.contribution);
+  const AuditCase* audit = case_of(run, *one);
   if (audit && audit->answer_of(author)) return "the author has answered already";
   const bool asked = audit && audit->phase != AuditPhase::ended && audit->asks(author);
   if (!asked) return unasked_objection(act, *one, audit);
@@ -142,7 +148,7 @@ Objection object_to_dispute(const RunState& run, const KeyId& author, const Disp
   const ClosedContribution* one = run.closed_contribution(act.round, act.contribution);
   if (Objection objection = contribution_objection(one)) return objection;
   if (auditors_of(run, one->author).empty()) return "the run has no auditor for it";
-  const AuditCase* audit = run.audit_of(act.contribution);
+  const AuditCase* audit = case_of(run, *one);
   if (one->author == author) {
     if (!audit || audit->end != AuditEnd::accused) return "nobody holds it against its author";
     if (audit->redone) return "it has been done again already";
