@@ -193,6 +193,44 @@ std::string baselines_text(const Json& view) {
                      : "<p>To compare with, as the maintainer says:</p>\n<ul>" + out + "</ul>\n";
 }
 
+// What an auditor found; how near it came, where bits cannot be compared.
+std::string found_text(const Json& found) {
+  std::string out = link("/records/" + text_at(found, "id"), text_at(found, "result"));
+  const std::string cosine = text_at(found, "cosine");
+  if (cosine.empty()) return out;
+  return out + ": cosine " + escape_html(cosine) + ", distance " +
+         escape_html(text_at(found, "distance"));
+}
+
+std::string audit_row(const std::string& run, const Json& audit) {
+  const std::string author = text_at(audit, "author");
+  std::string found;
+  for (const Json& one : rows_at(audit, "found")) {
+    found += (found.empty() ? "" : "<br>") + found_text(one);
+  }
+  return "<tr>" + cell(link("/records/" + text_at(audit, "id"), "#" + text_at(audit, "index"))) +
+         cell(link("/runs/" + run + "/peers/" + author, author.substr(0, 12))) +
+         cell(text_at(audit, "round")) + cell(escape_html(text_at(audit, "state"))) + cell(found) +
+         cell(escape_html(text_at(audit, "reason"))) + "</tr>\n";
+}
+
+// The audits of a view, or nothing.
+std::string audits_text(const Json& view) {
+  const JsonArray& rows = rows_at(view, "audits");
+  if (rows.empty()) return "";
+  std::string out =
+      "<h2>Trained again, to check</h2>\n<table><thead><tr><th>contribution</th><th>by</th>"
+      "<th>round</th><th>outcome</th><th>found</th><th>why</th></tr></thead><tbody>\n";
+  for (const Json& audit : rows) out += audit_row(text_at(view, "name"), audit);
+  out += "</tbody></table>\n";
+  const Json* near = view.find("audits")->find("near");
+  if (!near) return out;
+  return out + "<p class=\"at\">Near is a cosine of at least " +
+         escape_html(text_at(*near, "cosine_min")) + " and a relative distance of at most " +
+         escape_html(text_at(*near, "distance_max")) +
+         "; it is asked where bits cannot be compared.</p>\n";
+}
+
 std::string run_body(const Json& view, const PageFacts& facts) {
   const std::string name = text_at(view, "name");
   std::string out = "<h1>Run " + escape_html(name) + "</h1>\n<p>" + escape_html(standing(view)) +
@@ -202,7 +240,7 @@ std::string run_body(const Json& view, const PageFacts& facts) {
   out +=
       "<h2>Contributors</h2>\n<table><thead><tr><th>key</th><th>state</th><th>accepted</th>"
       "<th>rejected</th><th>credits</th><th>reason</th></tr></thead><tbody>\n" +
-      member_rows(view) + "</tbody></table>\n" + taken_at(view);
+      member_rows(view) + "</tbody></table>\n" + audits_text(view) + taken_at(view);
   return out;
 }
 
@@ -249,7 +287,7 @@ std::string detail_body(const Json& view) {
            ", kind " + escape_html(text_at(view, "kind")) + "</p>\n<pre>" +
            escape_html(text_at(view, "envelope")) + "</pre>\n";
   }
-  return out + taken_at(view);
+  return out + audits_text(view) + taken_at(view);
 }
 
 std::string_view plain_style() {

@@ -7,12 +7,31 @@ namespace {
 
 constexpr std::size_t kAuditsShown = 20;
 
-Json audit_json(const fold::AuditCase& audit) {
+Json decimal_or_null(const std::optional<Decimal>& value) {
+  return value ? Json(value->str()) : Json(nullptr);
+}
+
+// What each auditor found, in log order; how near it came where bits cannot be compared.
+Json found_json(const fold::AuditCase& audit) {
+  JsonArray out;
+  for (const fold::AuditAnswer& answer : audit.answers) {
+    out.push_back(JsonObject{{"auditor", answer.auditor.hex()},
+                             {"cosine", decimal_or_null(answer.act.cosine)},
+                             {"distance", decimal_or_null(answer.act.distance)},
+                             {"id", answer.place.id.hex()},
+                             {"index", answer.place.index},
+                             {"result", fold::name(answer.act.result)}});
+  }
+  return out;
+}
+
+Json one_audit_json(const fold::AuditCase& audit) {
   const bool ended = audit.phase == fold::AuditPhase::ended;
   return JsonObject{{"answers", audit.answers.size()},
                     {"asked", audit.auditors.size()},
                     {"author", audit.author.hex()},
                     {"disputed", audit.disputed_by.has_value()},
+                    {"found", found_json(audit)},
                     {"id", audit.contribution.id.hex()},
                     {"index", audit.contribution.index},
                     {"reason", audit.reason},
@@ -20,22 +39,47 @@ Json audit_json(const fold::AuditCase& audit) {
                     {"state", ended ? fold::name(audit.end) : fold::name(audit.phase)}};
 }
 
+// From where an answer is near, for who reads the numbers.
+Json near_json() {
+  return JsonObject{{"cosine_min", fold::kNearCosineMin.str()},
+                    {"distance_max", fold::kNearDistanceMax.str()}};
+}
+
+// Those of which `counts` is true.
+template <typename Counts>
+Json audits_page(const fold::RunState& run, const Counts& counts) {
+  JsonArray rows;
+  std::uint64_t total = 0;
+  std::int64_t convicted = 0, open = 0, passed = 0;
+  for (auto audit = run.audits.rbegin(); audit != run.audits.rend(); ++audit) {
+    if (!counts(*audit)) continue;
+    ++total;
+    if (rows.size() < kAuditsShown) rows.push_back(one_audit_json(*audit));
+    convicted += audit->end == fold::AuditEnd::convicted ? 1 : 0;
+    open += audit->phase == fold::AuditPhase::ended ? 0 : 1;
+    passed += audit->end == fold::AuditEnd::passed ? 1 : 0;
+  }
+  Json page = page_json(std::move(rows), 0, total);
+  page.object()->emplace("convicted", convicted);
+  page.object()->emplace("near", near_json());
+  page.object()->emplace("open", open);
+  page.object()->emplace("passed", passed);
+  return page;
+}
+
 }  // namespace
 
 Json audits_json(const fold::RunState& run) {
-  JsonArray rows;
-  std::int64_t passed = 0;
-  std::int64_t convicted = 0;
-  for (auto audit = run.audits.rbegin(); audit != run.audits.rend(); ++audit) {
-    if (rows.size() < kAuditsShown) rows.push_back(audit_json(*audit));
-    passed += audit->end == fold::AuditEnd::passed ? 1 : 0;
-    convicted += audit->end == fold::AuditEnd::convicted ? 1 : 0;
-  }
-  Json page = page_json(std::move(rows), 0, run.audits.size());
-  page.object()->emplace("convicted", convicted);
-  page.object()->emplace("open", run.open_audits.size());
-  page.object()->emplace("passed", passed);
-  return page;
+  return audits_page(run, [](const fold::AuditCase&) { return true; });
+}
+
+Json audits_of_json(const fold::RunState& run, const KeyId& author) {
+  return audits_page(run, [&](const fold::AuditCase& audit) { return audit.author == author; });
+}
+
+Json audit_json(const fold::RunState& run, const RecordId& contribution) {
+  const fold::AuditCase* one = run.audit_of(contribution);
+  return audits_page(run, [&](const fold::AuditCase& audit) { return &audit == one; });
 }
 
 Json liars_json(const fold::RunState& run) {

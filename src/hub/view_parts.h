@@ -21,8 +21,12 @@ namespace harambee::hub {
 [[nodiscard]] Json contribution_json(const fold::ClosedContribution& one, std::int64_t round);
 [[nodiscard]] Json activity_json(const Folded& folded, const Activity& activity);
 [[nodiscard]] Json refusals_json(const fold::RunState& run);  // the newest 20, newest first
-// The newest audits, newest first, and how many there are and were of each outcome.
+// The newest 20 audits, newest first, with what each auditor found, how many there are and were of
+// each outcome, and from where an answer is near: of a run, of one author there, of one
+// contribution (at most one).
 [[nodiscard]] Json audits_json(const fold::RunState& run);
+[[nodiscard]] Json audits_of_json(const fold::RunState& run, const KeyId& author);
+[[nodiscard]] Json audit_json(const fold::RunState& run, const RecordId& contribution);
 [[nodiscard]] Json liars_json(const fold::RunState& run);  // officials whose word counts no more
 // With at most kReasonsShownMax reasons, the newest, and how many there are.
 [[nodiscard]] Json explanation_json(fold::Explanation explanation);

@@ -54,9 +54,11 @@ Json record_view(const Folded& folded, std::uint64_t index, const Unverified& re
   const Effect effect = effect_of(folded, run, index);
   const fold::Author* author = folded.state.author(payload.author);
   const fold::RunState* named = run ? run : opened;
+  const bool audited = run && payload.kind == "contribution";
   JsonArray blobs;
   for (const BlobRef& blob : payload.blobs) blobs.push_back(blob_json(blob));
   return JsonObject{{"at", at_view(folded)},
+                    {"audits", audited ? audit_json(*run, record.id()) : Json(nullptr)},
                     {"author", payload.author.hex()},
                     {"author_public_key", author ? Json(hex(author->key.bytes)) : Json(nullptr)},
                     {"blobs", std::move(blobs)},

@@ -285,6 +285,7 @@ Result<Json> member_view(const Folded& folded, std::string_view name, const KeyI
   if (!explanation) return explanation.error();
   const fold::Member* member = run.member(key);
   return Json(JsonObject{{"at", at_view(folded)},
+                         {"audits", audits_of_json(run, key)},
                          {"explanation", explanation_json(*std::move(explanation))},
                          {"key", key.hex()},
                          {"member", member ? member_row(folded, run, *member) : Json(nullptr)},

@@ -146,6 +146,31 @@ async function finished(page) {
   step('the run finishes before our eyes; the page is accessible in light and dark');
 }
 
+async function audits(page) {
+  const card = page.locator('section[aria-labelledby=audits]');
+  const near = card.locator('li', { hasText: 'near' }).first();
+  await near.waitFor({ timeout: WAIT_MS });
+  assert.match(await near.innerText(), /cosine 0\.99\d*, distance 0\.0\d+/);
+  const limits = 'Near is a cosine of at least 0.99 and a relative distance of at most 0.1.';
+  assert.ok((await card.innerText()).includes(limits));
+  assert.match(await card.locator('li', { hasText: 'exact' }).first().innerText(), /^exact by\s+[0-9a-f]{10}$/);
+  await axe(page, 'a run with audits');
+  await card.screenshot({ path: `${images}/audits.png`, animations: 'disabled' });
+  await card.locator('tr', { hasText: 'near by' }).locator('.key').first().click();
+  await page.getByText('Why it stands where it stands').waitFor();
+  assert.match(await card.innerText(), /cosine 0\.99\d*, distance 0\.0\d+/);
+  assert.ok((await card.innerText()).includes(limits));
+  await axe(page, 'a peer with audits');
+  await card.locator('tbody th a').first().click();
+  await page.getByText('all holds').waitFor({ timeout: WAIT_MS });
+  await near.waitFor();
+  await near.locator('a.entry').click();
+  await page.getByRole('heading', { name: /^audit/ }).waitFor();
+  await page.goto(`${hub}/runs/test`);
+  await page.locator('.chart canvas').waitFor();
+  step('an audit says what each auditor found, how near it came and from where that is near');
+}
+
 async function baselines(page) {
   say('baseline');
   await page.locator('.baselines li').nth(1).waitFor({ timeout: WAIT_MS });
@@ -341,6 +366,7 @@ async function withoutScript() {
   const plain = await run.text();
   assert.match(plain, /Contributors/);
   assert.match(plain, /What it writes/);
+  assert.match(plain, /near<\/a>: cosine 0\.99\d*, distance 0\.0\d*/);
   const policy = run.headers.get('content-security-policy');
   assert.match(policy, /default-src 'none'/);
   assert.doesNotMatch(policy, /unsafe/);
@@ -380,6 +406,7 @@ try {
   await opening(page);
   await liveUpdate(page);
   await finished(page);
+  await audits(page);
   await baselines(page);
   await samples(page);
   await tryModel(page);

@@ -20,8 +20,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
-from harness import (SKIPPED, Process, Swarm, check, main, run, run_json, small_recipe,  # noqa: E402
+from harness import (BIN, SKIPPED, Process, Swarm, check, main, run, run_json, small_recipe,  # noqa: E402
                      some_text, wait_until, workdir)
+
+# Audits of every contribution; and time for them on any machine: phases end when all have done their part.
+# What is sent is more than a run would send, so that the gate of so short a run sees what it gains.
+AUDITED = """
+[codec]
+keep = 512
+
+[judge]
+auditors = 1
+audit = 1
+audit_newcomer = 1
+own_rounds = 0
+"""
+WOBBLY = f"{sys.executable} {ROOT / 'tests/e2e/wobbly_trainer.py'} {BIN / 'harambee-trainer'}"
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
@@ -121,7 +135,20 @@ def grow(url, size):
         ask(f"{url}/tick", "POST")
 
 
+def audited_recipe(path, rounds):
+    recipe = small_recipe(path, rounds, steps=10).read_text()
+    recipe = recipe.replace("commit_ms = 4000", "commit_ms = 20000")
+    path.write_text(recipe.replace("score_ms = 8000", "score_ms = 60000") + AUDITED)
+    return path
+
+
 def train(swarm, volunteers):
+    swarm.validator.arguments += ["--audit-trainer", f"wobbly-1={WOBBLY} 1"]
+    # One of an inexact class, there from the first round: its audits have numbers.
+    wobbly = swarm.key("wobbly")
+    swarm.volunteer("wobbly", "--trainer", f"{WOBBLY} 2").start()
+    wait_until(lambda: any(one["key"] == wobbly for one in swarm.status()["members"]), 240,
+               "the volunteer of an inexact class to join")
     swarm.coordinator.start()
     swarm.validator.start()
     for number in range(1, volunteers + 1):
@@ -133,7 +160,7 @@ def test():
     node, chromium = needed()
     with workdir("browser") as work:
         text = some_text(work / "text")
-        swarm = Swarm(work, small_recipe(work / "recipe.toml", wanted.rounds), text)
+        swarm = Swarm(work, audited_recipe(work / "recipe.toml", wanted.rounds), text)
         if not ask(f"{swarm.url}/health"):
             raise AssertionError("no hub")
         with urllib.request.urlopen(swarm.url) as page:

@@ -82,10 +82,20 @@ export interface Contribution {
   vote_millis: number;
 }
 
-export interface Audit {
-  answers: number; asked: number; author: string; disputed: boolean; id: string; index: number;
-  reason: string; round: number; state: string;
+// What one auditor found; cosine and distance are decimals, of inexact classes alone.
+export interface Found {
+  auditor: string; cosine: string | null; distance: string | null; id: string; index: number;
+  result: string;
 }
+
+export interface Audit {
+  answers: number; asked: number; author: string; disputed: boolean; found: Found[]; id: string;
+  index: number; reason: string; round: number; state: string;
+}
+
+export interface Near { cosine_min: string; distance_max: string }
+
+export type Audits = Page<Audit> & { convicted: number; near: Near; open: number; passed: number };
 
 export interface OpenRound {
   awaited: string[];
@@ -126,7 +136,7 @@ export interface RunView extends Omit<RunCard, 'members' | 'data' | 'spark_nanos
   activity: Activity[];
   at: At;
   baselines: Baseline[];
-  audits: Page<Audit> & { convicted: number; open: number; passed: number };
+  audits: Audits;
   bytes_down: number;
   bytes_up: number;
   checkpoint: { blob: Blob; round: number } | null;
@@ -179,7 +189,7 @@ export interface RoundView {
 export interface RoundsView { at: At; rounds: Page<ClosedRound> }
 export interface MembersView { at: At; members: Page<Member> }
 export interface MemberView {
-  at: At; explanation: Explanation; key: string; member: Member | null; name: string;
+  at: At; audits: Audits; explanation: Explanation; key: string; member: Member | null; name: string;
 }
 
 export interface Sample {
@@ -211,6 +221,7 @@ export interface PeerView {
 
 export interface RecordView {
   at: At;
+  audits: Audits | null; // of a contribution: its own, if it was drawn
   author: string;
   author_public_key: string | null;
   blobs: Blob[];

@@ -1,6 +1,7 @@
 // What can be linked: a round, a peer in a run, a peer, and why things are as they are.
 import { useView, type Contribution, type MemberView, type PeerView, type RoundView } from '../api';
 import * as format from '../format';
+import { AuditCard } from '../parts/audits';
 import { Card, Copy, Fact, Glyph, Key, Table, TakenAt, Time, Waiting, Why } from '../parts/small';
 import { Link } from '../router';
 import { Deeds } from './map';
@@ -111,6 +112,7 @@ export function MemberPage(props: { run: string; peer: string }) {
         <p class="quiet">The same from your own computer, computed by yourself:</p>
         <Copy text={explainCommand(view.name, view.key)} label="the explain command" />
       </Card>
+      <AuditCard audits={view.audits} run={view.name} />
       <TakenAt at={view.at} />
     </>
   );

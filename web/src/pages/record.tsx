@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { useView, type RecordView } from '../api';
 import * as format from '../format';
+import { AuditCard } from '../parts/audits';
 import { Card, Copy, Fact, Key, TakenAt, Waiting, Why } from '../parts/small';
 import { Link } from '../router';
 import { useTrust } from '../trust';
@@ -86,6 +87,7 @@ export function RecordPage(props: { record: string }) {
         {steps && <Steps steps={steps} />}
       </Card>
       {view.explanation && <Card title="What it caused"><Why explanation={view.explanation} /></Card>}
+      <AuditCard audits={view.audits} run={view.name} />
       <Card title="What it says">
         <dl class="body">
           {Object.entries(view.body as { [key: string]: unknown }).map(([name, value]) => (

@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { useView, type Contribution, type Member, type MembersView, type OpenRound, type Recipe,
          type RoundsView, type RunView } from '../api';
 import * as format from '../format';
+import { AuditCounts, AuditTable } from '../parts/audits';
 import { LossChart } from '../parts/chart';
 import { Card, Chip, Copy, Fact, Glyph, Key, Table, TakenAt, Time, useNow, Waiting }
   from '../parts/small';
@@ -18,6 +19,7 @@ const STANDING: Record<string, [string, string]> = {
   missed: ['warn', 'missed the last round'],
   left: ['idle', 'left'],
   excluded: ['bad', 'excluded'],
+  suspended: ['warn', 'suspended'],
 };
 
 export function Standing(props: { name: string }) {
@@ -186,44 +188,13 @@ function Rejected(props: { view: RunView }) {
   );
 }
 
-const AUDIT: Record<string, [string, string]> = {
-  reveal: ['live', 'states are awaited'],
-  audit: ['live', 'being trained again'],
-  passed: ['done', 'passed'],
-  lapsed: ['idle', 'nobody answered'],
-  withheld: ['warn', 'states withheld'],
-  accused: ['warn', 'accused'],
-  undecided: ['warn', 'undecided'],
-  cleared: ['done', 'cleared'],
-  convicted: ['bad', 'convicted'],
-};
-
-function AuditState(props: { name: string }) {
-  const [kind, words] = AUDIT[props.name] ?? ['idle', props.name];
-  return <Chip kind={kind}>{words}</Chip>;
-}
-
 function Audits(props: { view: RunView }) {
   const { audits, liars, name } = props.view;
   if (audits.total === 0 && liars.length === 0) return null;
   return (
     <Card title="Trained again, to check" id="audits"
-          aside={<span class="quiet">{format.count(audits.passed)} passed, {format.count(audits.convicted)} convicted,{' '}
-            {format.count(audits.open)} open of {format.count(audits.total)}</span>}>
-      {audits.total > 0 && (
-        <Table label="The newest audits" head={['contribution', 'by', 'round', 'outcome', 'answers', 'why']}>
-          {audits.rows.map((one) => (
-            <tr>
-              <th scope="row"><Link to={`/records/${one.id}`}>#{one.index}</Link></th>
-              <td><Key id={one.author} run={name} /></td>
-              <td class="n"><Link to={`/runs/${name}/rounds/${one.round}`}>{one.round}</Link></td>
-              <td><AuditState name={one.state} />{one.disputed && <small>disputed</small>}</td>
-              <td class="n">{one.answers} of {one.asked}</td>
-              <td>{one.reason}</td>
-            </tr>
-          ))}
-        </Table>
-      )}
+          aside={<AuditCounts audits={audits} />}>
+      <AuditTable audits={audits} run={name} />
       {liars.length > 0 && (
         <>
           <h3>Whose word counts no more</h3>
