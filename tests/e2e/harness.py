@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 SKIPPED = 77  # ctest's SKIP_RETURN_CODE
@@ -68,7 +69,8 @@ def workdir(name):
 
 
 class Process:
-    """A long-lived verb with --json: its lines are read as they come, stderr goes to a file."""
+    """A long-lived verb with --json: its lines are read as they come, stderr goes to a file. Each event
+    gets "read_s", when it was read."""
 
     def __init__(self, name, arguments, log_dir):
         self.name = name
@@ -92,7 +94,8 @@ class Process:
     def _read(self, stdout):
         for line in stdout:
             with contextlib.suppress(json.JSONDecodeError):
-                self.events.append(json.loads(line))
+                event = json.loads(line)
+                self.events.append({**event, "read_s": time.monotonic()})
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -265,6 +268,12 @@ class Swarm:
 
     def status(self):
         return run_json("status", self.run_url, "--dir", self.work / "reader")
+
+    def view(self, path=""):
+        """The hub's JSON view of the run, or of what `path` names in it ("/rounds/3")."""
+        request = urllib.request.Request(f"{self.url}/view/runs/test{path}")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
 
     def finished(self):
         done = run("status", self.run_url, "--dir", self.work / "reader", "--json")
