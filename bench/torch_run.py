@@ -122,9 +122,9 @@ def play(work, wanted):
     wait_until(lambda: len(swarm.status()["members"]) == len(people), 300, "everybody to join")
     for process in (swarm.coordinator, *swarm.validators):
         process.start()
-    wait_until(swarm.finished, RUN_S_MAX, "the run to finish")
+    swarm.coordinator.wait(RUN_S_MAX)
     for process in (swarm.coordinator, *swarm.validators, *people.values()):
-        process.wait(600)
+        check(process.wait(600) == 0, f"{process.name} failed: {process.tail()}")
     return swarm, people
 
 

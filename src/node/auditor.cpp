@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -82,7 +83,18 @@ Result<Auditor::Did> Auditor::repeat(const role::auditor::Repeat& action) {
   return withheld(action);
 }
 
+// Whether the revealed states can be had now. Other errors than that are for whoever reads them.
+bool Auditor::states_are_here(const std::vector<BlobRef>& states) {
+  return std::ranges::all_of(states, [this](const BlobRef& state) {
+    if (state.size > state_bytes_max(session_.layout().parameters())) return false;
+    const auto file = session_.blobs().fetch(state);
+    return file || file.error().code != ErrorCode::not_found;
+  });
+}
+
 Result<Auditor::Did> Auditor::repeat_inexact(const role::auditor::Repeat& action) {
+  // Whoever reveals states and uploads none must not have the program started again and again.
+  if (!states_are_here(action.states)) return withheld(action);
   session_.tell_state("training a contribution of class " + action.numeric_class + " again");
   const AuditTrainer* which = find_audit_trainer(inexact_, action.numeric_class);
   HARAMBEE_CHECK(which != nullptr);

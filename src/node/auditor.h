@@ -30,6 +30,7 @@ class Auditor {
  private:
   [[nodiscard]] Result<Did> repeat(const role::auditor::Repeat& action);
   [[nodiscard]] Result<Did> repeat_inexact(const role::auditor::Repeat& action);
+  [[nodiscard]] bool states_are_here(const std::vector<BlobRef>& states);
   [[nodiscard]] Result<Did> withheld(const role::auditor::Repeat& action);
   [[nodiscard]] Status publish(const fold::Audit& act);
   void forget_blobs(std::int64_t round, const RecordId& contribution);
