@@ -34,9 +34,11 @@ std::uint64_t Rng::next() {
 
 std::uint64_t Rng::below(std::uint64_t bound) {
   HARAMBEE_CHECK(bound > 0);
-  const std::uint64_t uneven = -bound % bound;  // 2^64 mod bound
   std::uint64_t value = next();
-  while (value < uneven) value = next();
+  if (value < bound) {  // else it is not below 2^64 mod bound either, which costs a division
+    const std::uint64_t uneven = -bound % bound;
+    while (value < uneven) value = next();
+  }
   return value % bound;
 }
 
