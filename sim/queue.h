@@ -3,7 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -31,10 +34,8 @@ enum class What : std::uint8_t {
   heal,      // the safety phase ends
 };
 
-// Plain data, 40 bytes.
+// Plain data, 20 bytes.
 struct Event {
-  std::int64_t at = 0;  // virtual milliseconds
-  std::uint64_t seq = 0;
   std::uint32_t peer = 0;
   std::uint32_t a = 0;
   std::uint32_t b = 0xffffffff;  // none
@@ -43,79 +44,113 @@ struct Event {
   What what = What::poll;
   std::uint8_t hub = 0;
 };
-static_assert(sizeof(Event) == 40);
+static_assert(sizeof(Event) == 20);
 
-// Events in the order of (time, push). Those of the next seconds lie in a ring of one list for each
-// millisecond, in the order of their pushes; later ones in a heap, which is emptied into the ring
-// before anything that is pushed afterwards could get to the same millisecond. Most events are of
-// the next seconds, so that pushing and popping touch neighbouring memory, whatever there is.
+// Events in the order of (time, push). Time is cut into windows of kWindowMs. Those of the window
+// at hand lie in one list for each millisecond, later ones in one list for each window, all in the
+// order of their pushes; a window's list is emptied into its milliseconds when it begins, before
+// anything can be pushed there. Lists of milliseconds are chains of small pieces, and the piece
+// that was given back last is taken first: what is pushed lies where something was just popped,
+// near the processor.
 class Queue {
  public:
-  Queue() : ring_(kRingMs) {}
+  Queue() : window_(kWindowMs) {}
 
-  void push(Event event) {
-    HARAMBEE_CHECK(event.at >= now_ms_);
-    event.seq = seq_++;
-    if (event.at < now_ms_ + kRingMs) {
-      slot(event.at).events.push_back(event);
-      ++in_ring_;
+  // at: virtual milliseconds, not before now_ms().
+  void push(std::int64_t at, const Event& event) {
+    HARAMBEE_CHECK(at >= now_ms_);
+    if (at / kWindowMs == now_ms_ / kWindowMs) {
+      append(slot(at), event);
     } else {
-      later_.push_back(event);
-      std::push_heap(later_.begin(), later_.end(), after);
+      later_[at / kWindowMs].push_back({at, event});
     }
-    most_ = std::max(most_, in_ring_ + later_.size());
+    most_ = std::max(most_, ++size_);
   }
 
+  // The next event; its time is now_ms() afterwards. There must be one.
   [[nodiscard]] Event pop() {
     HARAMBEE_CHECK(!empty());
-    while (slot(now_ms_).next == slot(now_ms_).events.size()) advance();
+    while (slot(now_ms_).first == kNoPiece) advance();
     Slot& slot = this->slot(now_ms_);
-    --in_ring_;
-    return slot.events[slot.next++];
+    Piece& piece = pieces_[slot.first];
+    const Event event = piece.events[slot.read++];
+    const bool last = slot.first == slot.last;
+    if (slot.read == (last ? slot.filled : kPieceEvents)) {
+      const std::uint32_t done = std::exchange(slot.first, last ? kNoPiece : piece.next);
+      slot.read = 0;
+      piece.next = std::exchange(free_, done);
+    }
+    --in_window_;
+    --size_;
+    return event;
   }
 
-  [[nodiscard]] bool empty() const { return in_ring_ + later_.size() == 0; }
+  [[nodiscard]] std::int64_t now_ms() const { return now_ms_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] std::size_t most() const { return most_; }
-  [[nodiscard]] std::uint64_t pushed() const { return seq_; }
 
  private:
-  static constexpr std::int64_t kRingMs = 8192;
-  static constexpr std::size_t kKeptEvents = 64;  // a list that was longer gives its memory back
+  static constexpr std::int64_t kWindowMs = 8192;
+  static constexpr std::uint32_t kNoPiece = 0xffffffff;
+  static constexpr std::uint16_t kPieceEvents = 12;
+  struct Piece {  // 256 bytes
+    std::array<Event, kPieceEvents> events;
+    std::uint32_t next = kNoPiece;
+    std::array<std::uint32_t, 3> unused = {};
+  };
+  // The events of one millisecond: those of `first` from `read` on, …, those of `last` before
+  // `filled`.
   struct Slot {
-    std::vector<Event> events;
-    std::size_t next = 0;  // events before it were popped
+    std::uint32_t first = kNoPiece;  // none: there are no events
+    std::uint32_t last = kNoPiece;
+    std::uint16_t read = 0;
+    std::uint16_t filled = 0;
+  };
+  struct Later {
+    std::int64_t at;
+    Event event;
   };
 
-  static bool after(const Event& one, const Event& other) {
-    return one.at != other.at ? one.at > other.at : one.seq > other.seq;
-  }
   [[nodiscard]] Slot& slot(std::int64_t at) {
-    return ring_[static_cast<std::size_t>(at % kRingMs)];
+    return window_[static_cast<std::size_t>(at % kWindowMs)];
   }
 
-  // To the next millisecond; to that of the next event if none is near.
+  void append(Slot& slot, const Event& event) {
+    if (slot.first == kNoPiece || slot.filled == kPieceEvents) {
+      const std::uint32_t piece = take();
+      (slot.first == kNoPiece ? slot.first : pieces_[slot.last].next) = piece;
+      slot.last = piece;
+      slot.filled = 0;
+    }
+    pieces_[slot.last].events[slot.filled++] = event;
+    ++in_window_;
+  }
+
+  [[nodiscard]] std::uint32_t take() {
+    if (free_ == kNoPiece) {
+      pieces_.emplace_back();
+      return static_cast<std::uint32_t>(pieces_.size() - 1);
+    }
+    return std::exchange(free_, pieces_[free_].next);
+  }
+
+  // To the next millisecond; to the beginning of the next window with events if this has no more.
   void advance() {
-    Slot& done = slot(now_ms_);
-    if (done.events.capacity() > kKeptEvents) {
-      done.events = {};
-    } else {
-      done.events.clear();
-    }
-    done.next = 0;
-    now_ms_ = in_ring_ == 0 ? later_.front().at : now_ms_ + 1;
-    while (!later_.empty() && later_.front().at < now_ms_ + kRingMs) {
-      std::pop_heap(later_.begin(), later_.end(), after);
-      slot(later_.back().at).events.push_back(later_.back());
-      ++in_ring_;
-      later_.pop_back();
-    }
+    now_ms_ = in_window_ == 0 ? later_.begin()->first * kWindowMs : now_ms_ + 1;
+    if (now_ms_ % kWindowMs != 0) return;
+    const auto found = later_.find(now_ms_ / kWindowMs);
+    if (found == later_.end()) return;
+    for (const Later& one : found->second) append(slot(one.at), one.event);
+    later_.erase(found);
   }
 
-  std::vector<Slot> ring_;  // by time modulo kRingMs
-  std::vector<Event> later_;
-  std::int64_t now_ms_ = 0;  // of the ring's first list
-  std::size_t in_ring_ = 0;
-  std::uint64_t seq_ = 0;
+  std::vector<Slot> window_;  // by time modulo kWindowMs
+  std::vector<Piece> pieces_;
+  std::uint32_t free_ = kNoPiece;  // the piece that was given back last; chained by `next`
+  std::map<std::int64_t, std::vector<Later>> later_;  // by time ÷ kWindowMs
+  std::int64_t now_ms_ = 0;
+  std::size_t in_window_ = 0;  // events of the window at hand
+  std::size_t size_ = 0;       // all events
   std::size_t most_ = 0;
 };
 

@@ -48,9 +48,8 @@ World::World(const Config& config, Report& report)
   open_run();
 }
 
-void World::at(std::int64_t delay_ms, Event event) {
-  event.at = now_ms_ + std::max<std::int64_t>(delay_ms, 0);
-  queue_.push(event);
+void World::at(std::int64_t delay_ms, const Event& event) {
+  queue_.push(now_ms_ + std::max<std::int64_t>(delay_ms, 0), event);
 }
 
 std::string World::who(std::uint32_t peer) const {
@@ -152,8 +151,7 @@ void World::step(const Event& event) {
   const bool own = event.what == What::wake || event.what == What::trained;
   if (peer.asleep_until > now_ms_) {
     if (!own) return mail_.drop(event.b);
-    Event later = event;
-    return at(peer.asleep_until - now_ms_ + 1, later);
+    return at(peer.asleep_until - now_ms_ + 1, event);
   }
   if (event.what == What::wake) {
     if (event.a == peer.timer) on_wake(event.peer);
@@ -162,17 +160,12 @@ void World::step(const Event& event) {
   deliver(event);
 }
 
-bool World::done() const {
-  const fold::RunState* run = run_of(*hubs_[0]);
-  return ended_ || report_.failed() || (run && run->phase == fold::Phase::finished) ||
-         now_ms_ > kVirtualMsMax;
-}
+bool World::done() const { return finished_ || report_.failed() || now_ms_ > kVirtualMsMax; }
 
 void World::run() {
   while (!queue_.empty() && !done()) {
     const Event event = queue_.pop();
-    HARAMBEE_CHECK(event.at >= now_ms_);
-    now_ms_ = event.at;
+    now_ms_ = queue_.now_ms();
     report_.now_ms = now_ms_;
     ++events_;
     step(event);

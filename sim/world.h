@@ -237,7 +237,7 @@ class World {
   // world.cpp: time, network
   void step(const Event& event);
   void deliver(const Event& event);
-  void at(std::int64_t delay_ms, Event event);
+  void at(std::int64_t delay_ms, const Event& event);
   [[nodiscard]] std::int64_t network_ms(const Peer& peer, std::size_t bytes);
   void send(Event event, std::size_t bytes, Parcel parcel);
   [[nodiscard]] std::string who(std::uint32_t peer) const;
