@@ -1,6 +1,7 @@
 #include "sim/disk.h"
 
 #include <algorithm>
+#include <set>
 
 namespace harambee::sim {
 namespace {

@@ -4,22 +4,31 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 #include "hub/order.h"
 #include "hub/shelf.h"
 
 namespace harambee::sim {
 
+// Of a digest and a number.
+struct PairHash {
+  std::size_t operator()(const std::pair<Digest, std::uint64_t>& one) const {
+    return DigestHash()(one.first) + static_cast<std::size_t>(one.second * 0x9e3779b97f4a7c15);
+  }
+};
+
 // What survives the process.
 struct Platters {
   struct Database {
     hub::OrderHead head;
-    std::map<Digest, std::uint64_t> ids;
-    std::set<std::pair<KeyId, std::uint64_t>> seqs;
-    std::map<KeyId, hub::AuthorState> authors;
-    std::set<std::pair<Digest, std::uint64_t>> blobs;
+    std::unordered_map<Digest, std::uint64_t, DigestHash> ids;
+    std::unordered_set<std::pair<KeyId, std::uint64_t>, PairHash> seqs;
+    std::unordered_map<KeyId, hub::AuthorState, DigestHash> authors;
+    std::unordered_set<std::pair<Digest, std::uint64_t>, PairHash> blobs;
     std::map<std::string, hub::NamedRun> runs;
     std::map<std::uint64_t, Bytes> staged;
   };

@@ -79,7 +79,7 @@ void World::batch(std::uint32_t which) {
     if (const auto* receipt = std::get_if<hub::Receipt>(&*verdict)) {
       report_.check(receipt->size <= heads_[hub.head].size, "I2",
                     "a receipt promises more than is published");
-      if (hub.lineage == 0) promised_[receipt->id.hex()] = receipt->index;
+      if (hub.lineage == 0) promised_.emplace_back(receipt->id, receipt->index);
     }
     Event event;
     event.what = What::receipt;

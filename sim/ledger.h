@@ -8,6 +8,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -110,6 +112,11 @@ class Ledger {
   [[nodiscard]] std::vector<std::string> acting() const;   // validators that are no liars
   [[nodiscard]] std::vector<std::string> awaited() const;  // whose scores the round waits for
 
+  // A member with its key, by the order of joining.
+  [[nodiscard]] const std::pair<const std::string, Member>& joined(std::size_t ordinal) const {
+    return *by_ordinal_.at(ordinal);
+  }
+
   // The next entry of the log. False: no honest hub would have logged it (`fault` says why).
   bool feed(View entry);
 
@@ -117,9 +124,9 @@ class Ledger {
   std::string fault;
   std::string root;  // 32 bytes
   std::int64_t now_ms = 0;
-  std::map<std::string, Person> people;
-  std::map<std::string, std::uint64_t> ids;  // record id: entry
-  std::string run;                           // the first run's id
+  std::unordered_map<std::string, Person> people;
+  std::unordered_map<std::string, std::uint64_t> ids;  // record id: entry
+  std::string run;                                     // the first run's id
   std::string coordinator;
   std::vector<std::string> validators;
   std::vector<std::string> domains;

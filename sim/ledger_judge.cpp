@@ -32,10 +32,11 @@ Keys shuffled(Keys keys, std::size_t count, const Digest& seed) {
 void Ledger::draw_cohort(const std::string& opening) {
   cohort.clear();
   const auto places = static_cast<std::size_t>(judge("cohort"));
+  for (auto* one : by_ordinal_) one->second.drawn = true;
+  if (places == 0) return;
   Keys settled, returning, fresh;
-  for (auto* one : by_ordinal_) {
-    auto& [key, member] = *one;
-    member.drawn = true;
+  for (const auto* one : by_ordinal_) {
+    const auto& [key, member] = *one;
     if (member.left || member.excluded || member.suspended || member.joined >= opened_) continue;
     if (member.joined >= opened_before_) {
       fresh.push_back(key);
@@ -43,7 +44,7 @@ void Ledger::draw_cohort(const std::string& opening) {
       (member.missed ? returning : settled).push_back(key);
     }
   }
-  if (places == 0 || settled.size() + returning.size() + fresh.size() <= places) return;
+  if (settled.size() + returning.size() + fresh.size() <= places) return;
   Bytes number;
   put_u64be(number, static_cast<std::uint64_t>(round));
   const Digest seed =

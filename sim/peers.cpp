@@ -11,6 +11,7 @@ constexpr std::int64_t kLookMs = 30'000;   // the longest a long poll may take
 constexpr std::int64_t kResendMs = 4'000;  // a record or blob without an answer
 constexpr std::int64_t kAgainMs = 5'000;   // after nonsense from the hub
 constexpr std::size_t kPollBytes = 200;
+constexpr std::uint32_t kAskedAnyway = 2048;  // of up to so many members all minds are asked
 
 std::optional<std::int64_t> round_or_none(std::int64_t number) {
   return number < 0 ? std::nullopt : std::optional(number);
@@ -65,6 +66,15 @@ std::optional<Parcel> World::decide(Peer& peer, const Hub& hub) {
   return decision;
 }
 
+// Whether it stays away from this round.
+bool World::is_away(const fold::RunState& run, Peer& peer) const {
+  const auto round = static_cast<std::uint32_t>(run.round.number);
+  if (peer.away_in == round) return true;
+  if (!crowded(run, peer) || !stays_away(peer, run.round.number)) return false;
+  peer.away_in = round;
+  return true;
+}
+
 // Found once, then by its place, which another log may give to another.
 const fold::Member* World::member_of(const fold::RunState& run, Peer& peer) const {
   if (peer.ordinal < run.members.size()) {
@@ -76,16 +86,33 @@ const fold::Member* World::member_of(const fold::RunState& run, Peer& peer) cons
   return member;
 }
 
+// A member whose mind has said that it waits, and that has sent nothing in the round, is calm: in
+// the phases in which it cannot train, nothing gives it something to do but an audit of its work or
+// the close of a round that it took part in, and those take the calm away (check_audits,
+// check_close). Most of a crowd is asked by this alone, without a look at the member in the fold.
+// In simulations of up to kAskedAnyway members the minds are asked all the same, and compared.
+bool World::at_rest(const fold::RunState& run, Peer& peer) const {
+  if (!peer.calm || peer.epoch == 0) return false;
+  if (run.phase == fold::Phase::commit) return is_away(run, peer);
+  return run.phase == fold::Phase::score || run.phase == fold::Phase::closing;
+}
+
+bool World::stays_calm(const fold::RunState& run, const Peer& peer,
+                       const fold::Member* member) const {
+  const bool one_log = !plan_.faults.has(Fault::backup) && !plan_.faults.has(Fault::two_faced);
+  return one_log && peer.conduct == Conduct::honest && twice_ == kNone && !plan_.watched &&
+         member && !member->left && !member->excluded && peer.attempted != run.round.number &&
+         !run.has_contributed(*member);
+}
+
 std::optional<Decision> World::decide_member(Peer& peer, const Hub& hub,
                                              const fold::RunState& run) {
   if (peer.epoch == hub.epoch) return std::nullopt;
+  const bool rests = at_rest(run, peer);
+  if (rests && config_.peers > kAskedAnyway) return std::nullopt;
   const fold::Member* member = member_of(run, peer);
-  const bool plain = peer.conduct == Conduct::honest && twice_ == kNone && !plan_.watched;
-  // Of these the mind could only say that they train or wait.
-  const bool could_train =
-      run.phase == fold::Phase::commit && member && member->active() && member->audits.empty();
-  const bool away = crowded(run, peer) && stays_away(peer, run.round.number);
-  if (plain && could_train && away) return std::nullopt;
+  const bool away = is_away(run, peer);
+  peer.calm = false;
   role::TrainerFacts facts{peer.identify_sent, peer.join_sent, round_or_none(peer.attempted),
                            round_or_none(peer.uploaded)};
   if (peer.desk && !peer.desk->states_done.empty()) facts.states_done = peer.desk->states_done;
@@ -93,12 +120,17 @@ std::optional<Decision> World::decide_member(Peer& peer, const Hub& hub,
   auto action = role::decide_trainer(hub.state, run, peer.id, member, facts);
   if (twice_ != kNone && &peer == &peers_[twice_]) insist(run, action);
   if (peer.conduct != Conduct::honest) intrude(run, peer, action);
-  if (std::holds_alternative<role::trainer::Wait>(action)) {
+  const bool waits = std::holds_alternative<role::trainer::Wait>(action);
+  const bool trains = std::holds_alternative<role::trainer::Train>(action);
+  if (waits) {
     const auto dispute = complaint(run, peer);
-    if (!dispute) return std::nullopt;
-    action = *dispute;
+    if (dispute) action = *dispute;
   }
-  if (away && std::holds_alternative<role::trainer::Train>(action)) return std::nullopt;
+  if (std::holds_alternative<role::trainer::Wait>(action) || (trains && away)) {
+    peer.calm = stays_calm(run, peer, member);
+    return std::nullopt;
+  }
+  report_.check(!rests, "I4", "a member that was taken to be at rest has something to do");
   Decision decision;
   decision.action = std::move(action);
   return decision;

@@ -20,8 +20,12 @@ double real_of(const Decimal& number) { return static_cast<double>(number.nanos)
 
 Signed product(const Dense& a, const Dense& b, const std::vector<bool>& sample) {
   Signed sum = 0;
-  for (std::size_t i = 0; i < a.values.size(); ++i) {
-    if (sample[i / exact::kChunk]) sum += static_cast<Signed>(a.values[i] * b.values[i]);
+  for (std::size_t chunk = 0; chunk < sample.size(); ++chunk) {
+    if (!sample[chunk]) continue;
+    const std::size_t end = std::min((chunk + 1) * exact::kChunk, a.values.size());
+    for (std::size_t i = chunk * exact::kChunk; i < end; ++i) {
+      sum += static_cast<Signed>(a.values[i] * b.values[i]);
+    }
   }
   return sum;
 }

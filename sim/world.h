@@ -2,6 +2,7 @@
 // thread; everything that happens is an event of the queue.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <map>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -142,13 +144,14 @@ struct alignas(64) Peer {
   std::uint32_t head = kNone;
   std::uint32_t latency_ms = 0;
   std::uint32_t bytes_per_ms = 0;
-  std::uint32_t ordinal = kNone;  // where it was found among the members, to be tried first
+  std::uint32_t away_in = kNone;  // the newest round that it was found to stay away from
   std::uint32_t timer = 0;
   std::uint16_t life = 0;
   Role role = Role::trainer;
   std::uint8_t hub = 0;  // the face of the hub that it sees
   Conduct conduct = Conduct::honest;
   bool up = true;
+  bool calm = false;     // see World::at_rest
   bool stuck = false;    // found the hub out, and speaks to it no more
   bool cut = false;      // cannot reach the hub
   bool writing = false;  // false: its desk has no record on its way
@@ -161,6 +164,7 @@ struct alignas(64) Peer {
   bool censored = false;
   bool mixed = false;  // a newer version, which says things that nobody knows
   KeyId id;
+  std::uint32_t ordinal = kNone;  // where it was found among the members, to be tried first
   std::uint32_t train_ms = 0;
   std::int64_t skew_ms = 0;
   std::int64_t tick_asked_ms = -1;
@@ -170,6 +174,7 @@ struct alignas(64) Peer {
   std::int64_t uploaded = -1;
   std::unique_ptr<Desk> desk;
 };
+static_assert(offsetof(Peer, id) <= 64);
 
 // ---- hubs ----
 
@@ -216,7 +221,8 @@ struct Hub {
   fold::LogState state;  // of the published log: what every honest reader of it sees
   std::vector<Waiting> waiting;
   std::vector<Awaited> awaited;
-  std::set<Digest> verified;  // SHA-256 of records that it took and that nobody has folded yet
+  std::unordered_set<Digest, DigestHash>
+      verified;  // SHA-256 of records that it took and that nobody has folded yet
   std::uint32_t head = kNone;
   std::uint32_t epoch = 1;
   std::uint32_t lineage = 0;
@@ -280,6 +286,10 @@ class World {
   std::optional<Parcel> decide(Peer& peer, const Hub& hub);
   std::optional<Decision> decide_member(Peer& peer, const Hub& hub, const fold::RunState& run);
   std::optional<Decision> decide_official(Peer& peer, const Hub& hub, const fold::RunState& run);
+  [[nodiscard]] bool at_rest(const fold::RunState& run, Peer& peer) const;
+  [[nodiscard]] bool is_away(const fold::RunState& run, Peer& peer) const;
+  [[nodiscard]] bool stays_calm(const fold::RunState& run, const Peer& peer,
+                                const fold::Member* member) const;
   [[nodiscard]] const fold::Member* member_of(const fold::RunState& run, Peer& peer) const;
   [[nodiscard]] role::trainer::Train uncalled_work(const fold::RunState& run,
                                                    const Peer& peer) const;
@@ -371,6 +381,8 @@ class World {
   // checks.cpp
   void check_close(const Hub& hub);
   void check_audits(Hub& hub, const fold::RunState& run, bool all);
+  void check_liars(const fold::RunState& run);
+  void check_end_of(const fold::AuditCase& one);
   [[nodiscard]] bool same_case(const fold::AuditCase& one, const Ledger::Case& own) const;
   void check_verdicts(const fold::ClosedRound& closed, const Ledger::Closed& own);
   void check_votes(const fold::ClosedRound& closed, const Ledger::Closed& own);
@@ -445,7 +457,7 @@ class World {
   fold::LogState folder_;         // an independent reader of the log
   std::vector<Digest> verified_;  // SHA-256 of each entry whose signature somebody has checked
   std::map<std::uint64_t, Digest> state_hashes_;
-  std::map<std::string, std::uint64_t> promised_;  // record id: index in a receipt
+  std::vector<std::pair<RecordId, std::uint64_t>> promised_;  // in receipts: records, indices
   // trouble.cpp's
   enum class Copy { none, old_database, old_copy };
   std::uint32_t twice_ = kNone;   // commits once more in a round
@@ -461,7 +473,7 @@ class World {
   fold::LogState true_state_;       // the fold of the log meanwhile
   std::uint32_t true_head_ = kNone;
   bool healed_ = false;
-  bool ended_ = false;
+  bool finished_ = false;  // the run, by the first hub
   std::int64_t healed_ms_ = 0;
   std::int64_t last_close_ms_ = 0;
   std::size_t refusals_seen_ = 0;

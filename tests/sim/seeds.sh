@@ -13,3 +13,7 @@ seed=$((16#$commit))
 "$harambee" simulate --seed "$seed" --seeds 6 --rounds 14
 "$harambee" simulate --seed "$seed" --seeds 4 --peers 100 --rounds 12
 "$harambee" simulate --seed "$seed" --peers 1200 --rounds 3 --faults none
+# Crowds, of whom few are asked: the minds of the rest are compared.
+"$harambee" simulate --seed "$seed" --seeds 3 --peers 300 --rounds 30 --faults none
+"$harambee" simulate --seed "$seed" --seeds 2 --peers 300 --rounds 20 --faults \
+  attackers,liars,crash,delay,loss,duplicate,sleep,slow,hub-crash,coordinator
