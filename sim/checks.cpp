@@ -105,6 +105,7 @@ void World::check_close(const Hub& hub) {
   const Ledger::Closed& own = ledger_.history.back();
   last_close_ms_ = now_ms_;
   report_.summary.peer_rounds += run.members.size();
+  note_works(closed);
   const std::string where = "round " + std::to_string(closed.number) + ": ";
   // I4: what was summed up, and why the rest was not.
   std::vector<std::string> accepted;

@@ -159,7 +159,7 @@ void draw_disputes(Plan& plan, const Config& config) {
   const bool watched = draw.chance(1, 2), slandered = draw.chance(1, 3);
   const bool some = plan.recipe.judge.auditors > 0 || draw.chance(1, 4);
   const bool wide = plan.recipe.judge.sample.nanos < 1'000'000'000;
-  if (config.peers > 256 || plan.attackers.empty() || !some || wide) return;
+  if (plan.attackers.empty() || !some || wide) return;
   plan.watched = watched;
   plan.slandered = slandered;
 }
@@ -168,7 +168,7 @@ void draw_disputes(Plan& plan, const Config& config) {
 void draw_classes(Plan& plan, const Config& config) {
   Stream draw(config.seed, "classes");
   const bool inexact = draw.chance(1, 3), many_steps = draw.chance(3, 4);
-  if (!inexact || config.peers > 256 || plan.recipe.judge.auditors == 0) return;
+  if (!inexact || plan.recipe.judge.auditors == 0) return;
   plan.inexact = true;
   if (many_steps) plan.recipe.inner.steps = 10;
 }

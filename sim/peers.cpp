@@ -89,8 +89,9 @@ const fold::Member* World::member_of(const fold::RunState& run, Peer& peer) cons
 // A member whose mind has said that it waits, and that has sent nothing in the round, is calm: in
 // the phases in which it cannot train, nothing gives it something to do but an audit of its work or
 // the close of a round that it took part in, and those take the calm away (check_audits,
-// check_close). Most of a crowd is asked by this alone, without a look at the member in the fold.
-// In simulations of up to kAskedAnyway members the minds are asked all the same, and compared.
+// check_close); what it may complain of comes with a close, too (note_works). Most of a crowd is
+// asked by this alone, without a look at the member in the fold. In simulations of up to
+// kAskedAnyway members the minds are asked all the same, and compared.
 bool World::at_rest(const fold::RunState& run, Peer& peer) const {
   if (!peer.calm || peer.epoch == 0) return false;
   if (run.phase == fold::Phase::commit) return is_away(run, peer);
@@ -122,15 +123,14 @@ std::optional<Decision> World::decide_member(Peer& peer, const Hub& hub,
   if (peer.conduct != Conduct::honest) intrude(run, peer, action);
   const bool waits = std::holds_alternative<role::trainer::Wait>(action);
   const bool trains = std::holds_alternative<role::trainer::Train>(action);
-  if (waits) {
-    const auto dispute = complaint(run, peer);
-    if (dispute) action = *dispute;
-  }
+  const auto dispute = waits ? complaint(run, peer) : std::nullopt;
+  if (dispute) action = *dispute;
   if (std::holds_alternative<role::trainer::Wait>(action) || (trains && away)) {
     peer.calm = stays_calm(run, peer, member);
     return std::nullopt;
   }
-  report_.check(!rests, "I4", "a member that was taken to be at rest has something to do");
+  report_.check(!rests || dispute, "I4",
+                "a member that was taken to be at rest has something to do");
   Decision decision;
   decision.action = std::move(action);
   return decision;

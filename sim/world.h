@@ -295,6 +295,7 @@ class World {
                                                    const Peer& peer) const;
   void intrude(const fold::RunState& run, const Peer& peer, role::trainer::Action& action);
   void intrude(const fold::RunState& run, const Peer& peer, role::validator::Action& action);
+  void note_works(const fold::ClosedRound& closed);
   [[nodiscard]] std::optional<role::trainer::Dispute> complaint(const fold::RunState& run,
                                                                 const Peer& peer) const;
   void insist(const fold::RunState& run, role::trainer::Action& action);
@@ -449,6 +450,17 @@ class World {
     std::vector<KeyId> who;
     std::vector<std::vector<float>> sent;
   } collusion_;
+  // disputes.cpp's: the newest closed rounds
+  struct Closed {
+    struct Work {
+      RecordId id;
+      KeyId author;
+    };
+    std::int64_t number = 0;
+    std::vector<Work> forged;
+    std::vector<Work> honest;
+  };
+  std::deque<Closed> newest_works_;
   std::vector<std::uint64_t> audits_seen_;  // a number for each case that changes when it does
   std::size_t liars_seen_ = 0;
   std::vector<std::size_t> audits_open_;  // cases that were open after the last entry
