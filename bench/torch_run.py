@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
-from harness import Swarm, check, kill_all, run_json, some_text, wait_until  # noqa: E402
+from harness import Swarm, check, count, kill_all, run_json, some_text, wait_until  # noqa: E402
 
 RECIPE = """
 rounds = {rounds}
@@ -155,13 +155,6 @@ def measured(group, swarm, people):
         "cosine": span(numbers["cosine"]), "distance": span(numbers["distance"]),
         "trainings": sum(member["accepted"] + member["rejected"] for member in members), "training_s": trained_s,
     }
-
-
-def count(words):
-    out = {}
-    for word in words:
-        out[word] = out.get(word, 0) + 1
-    return out
 
 
 def audit_times(swarm):

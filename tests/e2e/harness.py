@@ -39,6 +39,14 @@ def check(condition, message):
         raise AssertionError(message)
 
 
+def count(words):
+    """How often each of them is there."""
+    out = {}
+    for word in words:
+        out[word] = out.get(word, 0) + 1
+    return out
+
+
 def wait_until(condition, seconds, what):
     """Polls until condition() is true; returns its value."""
     deadline = time.monotonic() + seconds
