@@ -79,7 +79,8 @@ Exit dispute(const DisputeOptions& options, Ui& ui) {
   if (!posted) return ui.fail(posted.error());
   const fold::RunState& run = *reading->log().run(act->run);
   if (const auto reason = refusal_of(run, posted->id)) return not_taken(*reason, ui);
-  const fold::AuditCase* audit = run.audit_of(act->contribution);
+  const fold::ClosedContribution* one = run.closed_contribution(act->round, act->contribution);
+  const fold::AuditCase* audit = one ? run.audit_of(one->author, one->place.id) : nullptr;
   const std::size_t asked = audit == nullptr ? 0 : audit->auditors.size();
   ui.line(fmt::format("entry {}: {} auditors are asked to train contribution {} of round {} again",
                       posted->index, asked, act->contribution.hex().substr(0, 12), act->round));

@@ -78,9 +78,10 @@ void explain_audits(const RunState& run, const KeyId& key, std::vector<Reason>& 
   add(reasons, member->excluded_by, "forfeited " + forfeited.str() + " unsettled credits");
 }
 
-void explain_audit_of(const RunState& run, const RecordId& contribution,
+void explain_audit_of(const RunState& run, const ClosedContribution& one,
                       std::vector<Reason>& reasons) {
-  if (const AuditCase* audit = run.audit_of(contribution)) tell_case(*audit, "it", reasons);
+  const AuditCase* audit = run.audit_of(one.author, one.place.id);
+  if (audit) tell_case(*audit, "it", reasons);
 }
 
 }  // namespace harambee::fold

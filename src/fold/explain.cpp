@@ -195,7 +195,7 @@ Explanation explain_closed_one(const RunState& run, const ClosedRound& round,
   }
   add(explanation, round.close,
       fate(run, round, one) + "; said by coordinator " + short_id(run.coordinator));
-  explain_audit_of(run, one.place.id, explanation.reasons);
+  explain_audit_of(run, one, explanation.reasons);
   sort_reasons(explanation);
   return explanation;
 }

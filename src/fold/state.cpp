@@ -66,11 +66,13 @@ std::vector<KeyId> RunState::acting_validators() const {
   return acting;
 }
 
-const AuditCase* RunState::audit_of(const RecordId& contribution) const {
-  const auto it = std::find_if(audits.rbegin(), audits.rend(), [&](const AuditCase& audit) {
-    return audit.contribution.id == contribution;
-  });
-  return it == audits.rend() ? nullptr : &*it;
+const AuditCase* RunState::audit_of(const KeyId& author, const RecordId& contribution) const {
+  const Member* member = this->member(author);
+  if (!member) return nullptr;
+  for (const std::size_t position : member->audits) {
+    if (audits[position].contribution.id == contribution) return &audits[position];
+  }
+  return nullptr;
 }
 
 const ClosedContribution* RunState::closed_contribution(std::int64_t number,

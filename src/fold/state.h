@@ -194,7 +194,8 @@ struct RunState {
   [[nodiscard]] bool is_validator(const KeyId& key) const;
   // Who audits: the listed validators without those who lied, in the run record's order.
   [[nodiscard]] std::vector<KeyId> acting_validators() const;
-  [[nodiscard]] const AuditCase* audit_of(const RecordId& contribution) const;
+  // The audit of this member's contribution; null if there never was one.
+  [[nodiscard]] const AuditCase* audit_of(const KeyId& author, const RecordId& contribution) const;
   // A contribution of a closed round.
   [[nodiscard]] const ClosedContribution* closed_contribution(std::int64_t round,
                                                               const RecordId& id) const;

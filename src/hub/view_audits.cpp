@@ -77,8 +77,8 @@ Json audits_of_json(const fold::RunState& run, const KeyId& author) {
   return audits_page(run, [&](const fold::AuditCase& audit) { return audit.author == author; });
 }
 
-Json audit_json(const fold::RunState& run, const RecordId& contribution) {
-  const fold::AuditCase* one = run.audit_of(contribution);
+Json audit_json(const fold::RunState& run, const KeyId& author, const RecordId& contribution) {
+  const fold::AuditCase* one = run.audit_of(author, contribution);
   return audits_page(run, [&](const fold::AuditCase& audit) { return &audit == one; });
 }
 

@@ -26,7 +26,8 @@ namespace harambee::hub {
 // contribution (at most one).
 [[nodiscard]] Json audits_json(const fold::RunState& run);
 [[nodiscard]] Json audits_of_json(const fold::RunState& run, const KeyId& author);
-[[nodiscard]] Json audit_json(const fold::RunState& run, const RecordId& contribution);
+[[nodiscard]] Json audit_json(const fold::RunState& run, const KeyId& author,
+                              const RecordId& contribution);
 [[nodiscard]] Json liars_json(const fold::RunState& run);  // officials whose word counts no more
 // With at most kReasonsShownMax reasons, the newest, and how many there are.
 [[nodiscard]] Json explanation_json(fold::Explanation explanation);

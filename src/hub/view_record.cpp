@@ -57,23 +57,24 @@ Json record_view(const Folded& folded, std::uint64_t index, const Unverified& re
   const bool audited = run && payload.kind == "contribution";
   JsonArray blobs;
   for (const BlobRef& blob : payload.blobs) blobs.push_back(blob_json(blob));
-  return JsonObject{{"at", at_view(folded)},
-                    {"audits", audited ? audit_json(*run, record.id()) : Json(nullptr)},
-                    {"author", payload.author.hex()},
-                    {"author_public_key", author ? Json(hex(author->key.bytes)) : Json(nullptr)},
-                    {"blobs", std::move(blobs)},
-                    {"body", payload.body},
-                    {"effect", effect.name},
-                    {"envelope", std::string(text(record.envelope()))},
-                    {"explanation", explanation_of(run, payload, record.id())},
-                    {"id", record.id().hex()},
-                    {"index", index},
-                    {"kind", payload.kind},
-                    {"name", named ? Json(named->name) : Json(nullptr)},
-                    {"prev", payload.prev ? Json(payload.prev->hex()) : Json(nullptr)},
-                    {"reason", effect.reason},
-                    {"round", number_or_null(payload.round)},
-                    {"seq", payload.seq}};
+  return JsonObject{
+      {"at", at_view(folded)},
+      {"audits", audited ? audit_json(*run, payload.author, record.id()) : Json(nullptr)},
+      {"author", payload.author.hex()},
+      {"author_public_key", author ? Json(hex(author->key.bytes)) : Json(nullptr)},
+      {"blobs", std::move(blobs)},
+      {"body", payload.body},
+      {"effect", effect.name},
+      {"envelope", std::string(text(record.envelope()))},
+      {"explanation", explanation_of(run, payload, record.id())},
+      {"id", record.id().hex()},
+      {"index", index},
+      {"kind", payload.kind},
+      {"name", named ? Json(named->name) : Json(nullptr)},
+      {"prev", payload.prev ? Json(payload.prev->hex()) : Json(nullptr)},
+      {"reason", effect.reason},
+      {"round", number_or_null(payload.round)},
+      {"seq", payload.seq}};
 }
 
 }  // namespace harambee::hub

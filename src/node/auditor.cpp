@@ -137,10 +137,10 @@ Result<Auditor::Did> Auditor::withheld(const role::auditor::Repeat& action) {
 
 void Auditor::forget_blobs(std::int64_t round, const RecordId& contribution) {
   const fold::RunState& run = session_.run();
-  if (const auto* one = run.closed_contribution(round, contribution)) {
-    static_cast<void>(session_.blobs().remove(one->delta.digest));
-  }
-  const fold::AuditCase* audit = run.audit_of(contribution);
+  const fold::ClosedContribution* one = run.closed_contribution(round, contribution);
+  if (!one) return;
+  static_cast<void>(session_.blobs().remove(one->delta.digest));
+  const fold::AuditCase* audit = run.audit_of(one->author, contribution);
   if (!audit) return;
   for (const BlobRef& state : audit->states) {
     static_cast<void>(session_.blobs().remove(state.digest));

@@ -125,7 +125,7 @@ void Volunteer::trim_states() const {
   for (const fold::ClosedRound& round : run.history) {
     for (const fold::ClosedContribution& one : round.contributions) {
       if (one.author != session_.me()) continue;
-      const fold::AuditCase* audit = run.audit_of(one.place.id);
+      const fold::AuditCase* audit = run.audit_of(one.author, one.place.id);
       const bool asked = audit && (audit->phase != fold::AuditPhase::ended ||
                                    audit->end == fold::AuditEnd::withheld);
       if (!asked && round.number + fold::kDisputeRounds < closed - 1) continue;

@@ -163,9 +163,9 @@ class FewSteps : public AuditWorld {
 
 TEST_F(FewSteps, NobodyDisputesWhatCannotBeCompared) {
   ASSERT_LT(run().recipe.inner.steps, kToleranceStepsMin);
-  EXPECT_EQ(run().audit_of(of("eve").place.id), nullptr);
+  EXPECT_EQ(run().audit_of(of("eve").author, of("eve").place.id), nullptr);
   EXPECT_THAT(dispute("ben", "eve").reason, HasSubstr("cannot be compared"));
-  EXPECT_EQ(run().audit_of(of("eve").place.id), nullptr);
+  EXPECT_EQ(run().audit_of(of("eve").author, of("eve").place.id), nullptr);
 }
 
 // What the numbers say and what the word says is one thing.

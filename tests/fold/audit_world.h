@@ -53,7 +53,8 @@ class AuditWorld : public ::testing::Test {
     return run().history[0].contributions[0];
   }
   const AuditCase& audit(const std::string& who, std::int64_t number = 0) {
-    const AuditCase* found = run().audit_of(of(who, number).place.id);
+    const ClosedContribution& one = of(who, number);
+    const AuditCase* found = run().audit_of(one.author, one.place.id);
     EXPECT_NE(found, nullptr) << who;
     return found ? *found : run().audits.at(0);
   }
