@@ -23,7 +23,13 @@ class NearRepetition {
   NearRepetition(const fold::RunState& run, std::int64_t round, const fold::ClosedContribution& one,
                  const std::vector<BlobRef>& states, const RepeatWorld& world,
                  const exact::Codec& codec)
-      : run_(run), round_(round), one_(one), states_(states), world_(world), codec_(codec) {}
+      : run_(run),
+        round_(round),
+        one_(one),
+        states_(states),
+        world_(world),
+        codec_(codec),
+        fresh_optimizer_(!one.optimizer.before) {}
   ~NearRepetition() {
     std::error_code ignored;
     for (const char* name : {"base", "state", "state.next", "out"}) fs::remove(file(name), ignored);
@@ -50,8 +56,8 @@ class NearRepetition {
 
   // A bit that flips in this machine, or a trainer that makes something else each time, must accuse
   // nobody: before anybody is told to be far our own two trainings must be near each other.
-  Result<Closeness> compared(const AuthorSide& author) const {
-    const Result<Vector> made = made_gradient();
+  Result<Closeness> compared(const AuthorSide& author) {
+    const Result<Vector> made = first_gradient();
     if (!made) return made.error();
     const Closeness first = compare(author, *made);
     if (first.near()) return first;
@@ -62,6 +68,26 @@ class NearRepetition {
     }
     const Closeness second = compare(author, *again);
     return second.distance < first.distance ? second : first;
+  }
+
+  // A state that the class's program refuses twice, though it trains the same link well from a
+  // fresh start, is none of the class: no training of it went on from there, and what its author
+  // claims is compared with the fresh start. A program that dies, is silent or fails at that, too,
+  // is not well.
+  Result<Vector> first_gradient() {
+    Result<Vector> made = made_gradient();
+    if (made || !refuses_state(made.error())) return made;
+    made = made_gradient();
+    if (made || !refuses_state(made.error())) return made;
+    fresh_optimizer_ = true;
+    Result<Vector> fresh = made_gradient();
+    return fresh ? std::move(fresh) : std::move(made);
+  }
+
+  // An `error` as its answer, or weights that no training gives.
+  [[nodiscard]] bool refuses_state(const Error& error) const {
+    return !fresh_optimizer_ &&
+           (error.code == ErrorCode::refused || error.code == ErrorCode::invalid);
   }
 
   [[nodiscard]] fs::path file(const std::string& name) const {
@@ -150,7 +176,7 @@ class NearRepetition {
     const Digest& base = run_.history[static_cast<std::size_t>(round_)].base;
     const LinkWork work{world_.trainer, run_, world_.layout, *std::move(shards), file("base"),
                         *weights,       base, file("state"), file("out"),        world_.go_on};
-    const Link link{one_.author, round_, !one_.error_feedback.before, !one_.optimizer.before};
+    const Link link{one_.author, round_, !one_.error_feedback.before, fresh_optimizer_};
     const Result<Digest> trained = train_steps(link, work);
     if (!trained) return ours(trained.error(), what);
     const auto out = store::MappedFile::open(file("out").string());
@@ -168,7 +194,7 @@ class NearRepetition {
   }
 
   Status place_optimizer() const {
-    if (!one_.optimizer.before) return ok();
+    if (fresh_optimizer_) return ok();
     const Result<Content> content = state(*one_.optimizer.before);
     if (!content) return content.error();
     return store::write_file_atomic(file("state").string(), content->bytes());
@@ -180,6 +206,7 @@ class NearRepetition {
   const std::vector<BlobRef>& states_;
   const RepeatWorld& world_;
   exact::Codec codec_;
+  bool fresh_optimizer_;  // the program is given no state
 };
 
 }  // namespace

@@ -2,7 +2,8 @@
 
 Promised: a validator repeats them with the program that its own operator names for the class; honest
 work is found near, though no bit of it is the same; who does half of its steps and says all is found
-far by everybody who can look, and is suspended, never convicted; nobody is called a liar, not even the
+far by everybody who can look, and is suspended, never convicted, also if it keeps states that no program of
+the class could go on from; nobody is called a liar, not even the
 validator that has no such program; and a program that makes something else each time accuses nobody.
 `verify --audits` does it again with a program for the class, and says what it left out without one.
 """
@@ -49,10 +50,11 @@ def test():
         for validator, option in zip(swarm.validators, ("1", "2", None, "3 other")):
             if option:
                 validator.arguments += [CLASS, f"wobbly-1={WOBBLY} {option}"]
-        keys = {name: swarm.key(name) for name in ("ada", "ben", "wob", "eve")}
+        keys = {name: swarm.key(name) for name in ("ada", "ben", "wob", "eve", "gil")}
         people = [swarm.volunteer("ada"), swarm.volunteer("ben"),
                   swarm.volunteer("wob", "--trainer", f"{WOBBLY} 7"),
-                  swarm.volunteer("eve", "--trainer", f"{WOBBLY} 8", "--misbehave", "lazy")]
+                  swarm.volunteer("eve", "--trainer", f"{WOBBLY} 8", "--misbehave", "lazy"),
+                  swarm.volunteer("gil", "--trainer", f"{WOBBLY} 9 spoils", "--misbehave", "lazy")]
         for process in [swarm.coordinator, *swarm.validators, *people]:
             process.start()
         wait_until(swarm.finished, 240, "the run to finish")
@@ -61,10 +63,11 @@ def test():
         status = swarm.status()
         told = {name: run("explain", swarm.run_url, key, "--dir", work / "reader").stdout
                 for name, key in keys.items()}
-        eve = standing(status, keys["eve"])
-        check(eve["class"] == "wobbly-1" and eve["standing"] == "suspended", f"the lazy one: {eve}")
-        check(eve["credit_micros"] > 0, f"a suspension takes nothing back: {eve}")
-        check("far: cosine" in told["eve"] and "convicted" not in told["eve"], told["eve"])
+        for name in ("eve", "gil"):
+            lazy = standing(status, keys[name])
+            check(lazy["class"] == "wobbly-1" and lazy["standing"] == "suspended", f"the lazy {name}: {lazy}")
+            check(lazy["credit_micros"] > 0, f"a suspension takes nothing back: {lazy}")
+            check("far: cosine" in told[name] and "convicted" not in told[name], told[name])
         for name in ("ada", "ben", "wob"):
             honest = standing(status, keys[name])
             check(honest["standing"] in ("active", "missed") and honest["accepted"] > 0,

@@ -3,7 +3,8 @@ changes what was trained by a little, as another machine's rounding would. Its c
 
 usage: wobbly_trainer.py HARAMBEE-TRAINER [SEED [MODE]]
 SEED: another one rounds otherwise. MODE: what a bad auditor's program may do: "fails" answers each
-training with an error, "other" trains on other rows each time, "class" says another class.
+training with an error, "other" trains on other rows each time, "class" says another class. And what a
+bad member's may do: "spoils" keeps something that is no state, and begins afresh each time.
 """
 
 import array
@@ -38,6 +39,13 @@ def wobble(base, out):
     return hashlib.sha256(data).hexdigest()
 
 
+def spoil(path):
+    data = b"no state of any program"
+    with open(path, "wb") as file:
+        file.write(data)
+    return hashlib.sha256(data).hexdigest()
+
+
 def main():
     trainer = subprocess.Popen([sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     trainings = 0
@@ -48,6 +56,8 @@ def main():
         if training and MODE == "fails":
             print(json.dumps({"op": "error", "id": asked["id"], "message": "I cannot"}), flush=True)
             continue
+        if training and MODE == "spoils":
+            asked["state"] = None
         if training and MODE == "other":
             asked["seed"] = hashlib.sha256(f"{asked['seed']} {trainings}".encode()).hexdigest()
         print(json.dumps(asked), file=trainer.stdin, flush=True)
@@ -59,6 +69,8 @@ def main():
                 digest = wobble(asked["base"], asked["out"])
                 if "weights_digest" in answer:
                     answer["weights_digest"] = digest
+                if MODE == "spoils":
+                    answer["state_digest"] = spoil(asked["state_out"])
             print(json.dumps(answer), flush=True)
             if answer.get("op") != "progress":
                 break

@@ -43,8 +43,10 @@ def train(q):
     TRAININGS += 1
     header, values = read(q["base"])
     steps = q["inner"]["steps"]
-    if q["state"]:
-        assert open(q["state"], "rb").read().startswith(b"fake state"), "not my state"
+    if q["state"] and not open(q["state"], "rb").read().startswith(b"fake state"):
+        if MODE == "brittle":
+            os.abort()
+        return say({"op": "error", "id": q["id"], "message": "not my state"})
     first = loss_of(values)
     for step in range(steps):
         if MODE == "crash" and step == 1:

@@ -104,6 +104,12 @@ class RepeatNearTest : public ::testing::Test {
     one().error_feedback.after = states_.front().digest;
   }
 
+  // The author says that its training went on from this.
+  void go_on_from(std::string_view optimizer) {
+    states_ = {keep(to_bytes(optimizer), fold::kOptimizerType), states_.back()};
+    one().optimizer.before = states_.front().digest;
+  }
+
   Result<fold::Audit> repeat(const std::string& mode, std::int64_t stall_ms = 20'000) {
     TrainerOptions made = options("auditor", mode);
     made.stall_ms = stall_ms;
@@ -213,17 +219,26 @@ TEST_F(RepeatNearTest, ATrainerThatIsNotWellAccusesNobody) {
   EXPECT_FALSE(repeat("hang", 500).ok());
 }
 
-// The file of a state is the class's affair: one that our program does not take is no proof.
-TEST_F(RepeatNearTest, AStateThatTheTrainerDoesNotTakeAccusesNobody) {
+// What the class's program refuses, twice, was no state of its: the link is trained afresh, and who
+// did the work is near that, and who did not is not.
+TEST_F(RepeatNearTest, AStateThatTheClassDoesNotHaveHidesNothing) {
   contribute();
-  const BlobRef state = keep(to_bytes("another program's state"), fold::kOptimizerType);
-  one().optimizer.before = state.digest;
-  states_.insert(states_.begin(), state);
-  EXPECT_FALSE(repeat("good").ok());
-  const BlobRef taken = keep(to_bytes("fake state of mine"), fold::kOptimizerType);
-  one().optimizer.before = taken.digest;
-  states_ = {taken, states_.back()};
+  go_on_from("fake state of mine");
   expect(AuditResult::near);
+  go_on_from("another program's state");
+  expect(AuditResult::near);
+  contribute(0.5F);
+  go_on_from("another program's state");
+  expect(AuditResult::far);
+}
+
+TEST_F(RepeatNearTest, AProgramThatIsNotWellWithAStateAccusesNobody) {
+  contribute(0.5F);
+  go_on_from("another program's state");
+  for (const char* mode : {"brittle", "crash", "garbage", "nan", "shape", "nofile", "badstate",
+                           "tokens", "exit", "restless", "idle"}) {
+    EXPECT_FALSE(repeat(mode).ok()) << mode;
+  }
 }
 
 TEST_F(RepeatNearTest, AProgramOfAnotherClassIsRefusedWithBothNames) {
