@@ -101,9 +101,8 @@ bool World::at_rest(const fold::RunState& run, Peer& peer) const {
 bool World::stays_calm(const fold::RunState& run, const Peer& peer,
                        const fold::Member* member) const {
   const bool one_log = !plan_.faults.has(Fault::backup) && !plan_.faults.has(Fault::two_faced);
-  return one_log && peer.conduct == Conduct::honest && twice_ == kNone && !plan_.watched &&
-         member && !member->left && !member->excluded && peer.attempted != run.round.number &&
-         !run.has_contributed(*member);
+  return one_log && peer.conduct == Conduct::honest && twice_ == kNone && member && !member->left &&
+         !member->excluded && peer.attempted != run.round.number && !run.has_contributed(*member);
 }
 
 std::optional<Decision> World::decide_member(Peer& peer, const Hub& hub,
