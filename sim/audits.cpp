@@ -99,6 +99,7 @@ void World::reveal_states(std::uint32_t index, const role::trainer::RevealStates
   }
   if (lost) report_.reached(Probe::states_lost);
   desk.states_done.insert(action.contribution);
+  if (!lost) desk.states_sent.insert(action.contribution);
   upload_all(index);
   peer.epoch = 0;
   poll(index);

@@ -382,6 +382,7 @@ void World::close(std::uint32_t index) {
   };
   peer.uploads = true;
   if (desk.to_upload.size() > 4) desk.to_upload.clear();  // what no logged record names
+  desk.uploaded.clear();
   if (!accepted.deltas.empty()) {
     std::optional<exact::Delta> last;
     if (action.previous) {

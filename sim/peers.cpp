@@ -7,9 +7,10 @@
 namespace harambee::sim {
 namespace {
 
-constexpr std::int64_t kLookMs = 30'000;   // the longest a long poll may take
-constexpr std::int64_t kResendMs = 4'000;  // a record or blob without an answer
-constexpr std::int64_t kAgainMs = 5'000;   // after nonsense from the hub
+constexpr std::int64_t kLookMs = 30'000;       // the longest a long poll may take
+constexpr std::int64_t kResendMs = 4'000;      // a record or blob without an answer
+constexpr std::int64_t kLookAgainMs = 60'000;  // for blobs, node/role_options.h
+constexpr std::int64_t kAgainMs = 5'000;       // after nonsense from the hub
 constexpr std::size_t kPollBytes = 200;
 constexpr std::uint32_t kAskedAnyway = 2048;  // of up to so many members all minds are asked
 
@@ -390,10 +391,28 @@ void World::on_look(std::uint32_t index) {
                               fold::name(run_of(*hubs_[0])->phase));
   }
   if (awake && peer.asked_at >= 0 && now_ms_ - peer.asked_at >= kLookMs) poll(index);
+  if (awake && peer.desk && now_ms_ - peer.desk->taken_ms >= kLookAgainMs) look_again(index);
   Event event;
   event.what = What::look;
   event.peer = index;
   at(kLookMs, event);
+}
+
+// As node/volunteer and node/coordinator: what the hub had taken may be lost with a copy of it.
+void World::look_again(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  Desk& desk = *peer.desk;
+  if (peer.stuck || peer.busy) return;
+  if (peer.uploaded < 0 && desk.states_sent.empty() && desk.uploaded.empty()) return;
+  desk.taken_ms = now_ms_;
+  peer.uploads = peer.uploads || !desk.uploaded.empty();
+  desk.to_upload.merge(desk.uploaded);
+  if (peer.role == Role::coordinator) return upload_all(index);
+  peer.uploaded = -1;
+  for (const RecordId& contribution : desk.states_sent) desk.states_done.erase(contribution);
+  desk.states_sent.clear();
+  peer.epoch = 0;
+  if (peer.asked_at >= 0) poll(index);
 }
 
 void World::on_restart(std::uint32_t index) {
@@ -420,6 +439,7 @@ void World::crash(std::uint32_t index, std::int64_t down_ms) {
     if (desk.close) report_.reached(Probe::coordinator_died);
     desk.in_flight = desk.refused = desk.revealing = false;
     desk.states_done.clear();
+    desk.states_sent.clear();
     desk.given_up.clear();
     desk.disputed.clear();
     desk.score.reset();

@@ -281,8 +281,11 @@ void World::on_uploaded(const Event& event) {
   const Upload upload = std::get<Upload>(mail_.take(event.b));
   if (!peer.desk) return;
   Desk& desk = *peer.desk;
+  if (upload.taken) desk.taken_ms = now_ms_;
   if (peer.role == Role::coordinator || desk.to_upload.contains(upload.ref.digest)) {
-    if (upload.taken) desk.to_upload.erase(upload.ref.digest);
+    if (!upload.taken) return;
+    auto taken = desk.to_upload.extract(upload.ref.digest);
+    if (peer.role == Role::coordinator) desk.uploaded.insert(std::move(taken));
     return;
   }
   if (!desk.revealing || upload.ref.digest != desk.delta.digest) return;

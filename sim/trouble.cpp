@@ -140,10 +140,7 @@ std::uint32_t World::fork_lineage(std::uint64_t size) {
 
 void World::end_old_copy() {
   Hub& hub = *hubs_[0];
-  // The operator keeps the blobs that came meanwhile: whoever uploaded one does not do so again.
-  const auto came = hub.disk.platters().blobs;
-  hub.disk.platters() = *newest_;
-  hub.disk.platters().blobs.insert(came.begin(), came.end());
+  hub.disk.platters() = *newest_;  // blobs that came meanwhile are lost
   hub.state = true_state_;
   hub.head = true_head_;
   hub.lineage = 0;

@@ -117,6 +117,7 @@ struct Desk {
   std::map<Digest, Blob> states;  // what audits may ask for: error feedback and optimizer
   std::deque<Digest> states_order;
   std::set<RecordId> states_done;  // contributions whose states were uploaded, or are gone
+  std::set<RecordId> states_sent;  // … of these the former
   std::set<RecordId> given_up;     // an auditor's: answered
   std::set<RecordId> disputed;     // contributions for which a dispute was sent
   BlobRef delta;
@@ -125,6 +126,8 @@ struct Desk {
   bool revealing = false;
   // durable: a coordinator's blobs that the hub does not have yet
   std::map<Digest, Upload> to_upload;
+  std::map<Digest, Upload> uploaded;  // … of the newest round, which it has
+  std::int64_t taken_ms = 0;          // when a hub last took a blob
   // a validator's or coordinator's work at hand
   std::optional<role::validator::Score> score;
   std::optional<role::coordinator::Close> close;
@@ -304,6 +307,7 @@ class World {
   void on_uploaded(const Event& event);
   void on_wake(std::uint32_t peer);
   void on_look(std::uint32_t peer);
+  void look_again(std::uint32_t peer);
   void on_restart(std::uint32_t peer);
   bool consistent(Peer& peer, std::uint32_t head);
   void post(std::uint32_t peer, Payload payload, std::uint64_t seq,

@@ -26,7 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 using role::coordinator::Action;
 
-constexpr std::size_t kUpdatesLookedAt = 2;  // closed rounds whose uploads a restart makes sure of
+// Closed rounds whose uploads are made sure of again.
+constexpr std::size_t kUpdatesLookedAt = 2;
 
 class Coordinator {
  public:
@@ -54,6 +55,7 @@ class Coordinator {
   Result<exact::RunNumbers> rebuild(const role::coordinator::Close& action);
   Status step(const role::coordinator::Close& action, exact::RunNumbers& numbers, fold::Close& act);
   Status keep(const exact::RunNumbers& numbers, fold::Close& act, bool checkpoint_due);
+  void look_back();
   Status upload_closed();
   Status serve();
   Status remake(const fold::ClosedRound& closed);
@@ -77,11 +79,16 @@ Result<bool> Coordinator::after(const Status& status) {
   return session_.wait_out(status.error());
 }
 
+void Coordinator::look_back() {
+  const std::size_t closed = session_.run().history.size();
+  uploaded_ = std::min(uploaded_, closed - std::min(closed, kUpdatesLookedAt));
+}
+
 // A score or a close that was on its way: sent if its round is still to be closed. Computing it
 // again would give the same bytes but for the sequence number.
 Status Coordinator::resume() {
-  const std::size_t closed = session_.run().history.size();
-  uploaded_ = closed - std::min(closed, kUpdatesLookedAt);
+  uploaded_ = session_.run().history.size();
+  look_back();
   const auto pending = session_.publisher().pending();
   if (!pending) return session_.publisher().drop();
   if (!pending->has_value()) return ok();
@@ -363,8 +370,10 @@ Status Coordinator::close(const role::coordinator::Close& action) {
   return ok();
 }
 
-// What others wait for, then what they like to read.
+// What others wait for, then what they like to read. A hub that was put back to an older copy of
+// itself, or from it to the newer one, may have lost what it had taken.
 Status Coordinator::serve() {
+  if (session_.look_again_due()) look_back();
   if (Status uploaded = upload_closed(); !uploaded) return uploaded;
   return session_.me() == session_.run().coordinator ? samples_.step() : ok();
 }
@@ -388,6 +397,7 @@ Status Coordinator::upload_closed() {
 Status Coordinator::upload(const BlobRef& ref) {
   session_.tell_state("uploading the update");
   Status uploaded = session_.blobs().upload(ref);
+  if (uploaded) session_.sent();
   if (uploaded || uploaded.error().code != ErrorCode::refused) return uploaded;
   session_.tell(Event::Kind::note, uploaded.error().message);
   return ok();

@@ -22,6 +22,8 @@ struct RoleOptions {
   std::int64_t rounds_max = 0;       // stop after so many of our own rounds; 0: to the end
   std::int64_t poll_ms = 2'000;      // longest wait for log entries before a tick is asked for
   std::int64_t stall_ms = 300'000;   // of the trainer
+  // How soon a blob that the hub has taken, and that others wait for, is looked for once more.
+  std::int64_t look_again_ms = 60'000;
 };
 
 }  // namespace harambee::node

@@ -114,6 +114,7 @@ Result<bool> Session::tick() {
 
 bool Session::peek() {
   const bool followed = follower_->follow(0).ok();
+  hub_was_away_ = hub_was_away_ || !followed;
   count_traffic();
   return followed;
 }
@@ -127,7 +128,20 @@ std::optional<std::string> Session::refusal_of(const RecordId& id) const {
   return std::nullopt;
 }
 
+void Session::sent() {
+  hub_was_away_ = false;
+  sent_ms_ = clock_.steady_ms();
+}
+
+bool Session::look_again_due() {
+  const bool long_ago = clock_.steady_ms() - sent_ms_ >= options_.look_again_ms;
+  if (!hub_was_away_ && !long_ago) return false;
+  sent();
+  return true;
+}
+
 Result<bool> Session::wait_out(const Error& error) {
+  hub_was_away_ = hub_was_away_ || error.code == ErrorCode::unavailable;
   if (error.code == ErrorCode::cancelled) {
     if (stopping()) return false;
   } else if (error.code != ErrorCode::unavailable && error.code != ErrorCode::not_found) {

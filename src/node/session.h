@@ -60,6 +60,12 @@ class Session {
   // After a failure that may pass (unavailable, not_found, cancelled): tells, waits a little and
   // follows. Other errors are handed back.
   [[nodiscard]] Result<bool> wait_out(const Error& error);
+  // Blobs that others wait for may be gone from a hub that had taken them: whatever puts back an
+  // older copy of it, or the newer one again, loses those of the other. Whoever sends one says
+  // sent(), and looks once more when look_again_due(): when the hub was away since, or after
+  // options.look_again_ms. That begins the time anew.
+  void sent();
+  [[nodiscard]] bool look_again_due();
   [[nodiscard]] bool stopping() { return !clock_.wait_ms(0); }
 
   // The run's data manifest and its files, fetched if they are not here.
@@ -103,7 +109,9 @@ class Session {
   std::int64_t tick_known_at_ms_ = 0;  // steady clock when it was first seen
   Traffic counted_;
   bool once_ = true;
-  int outages_ = 0;  // in a row
+  int outages_ = 0;            // in a row
+  bool hub_was_away_ = false;  // since sent()
+  std::int64_t sent_ms_ = 0;   // steady clock
   std::string last_wait_;
 };
 

@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <set>
 #include <system_error>
 #include <utility>
 
-#include "base/rng.h"
 #include "exact/outer_step.h"
 #include "fold/acts.h"
 #include "fold/assignment.h"
@@ -50,6 +48,7 @@ class Volunteer {
 
   Status resume();
   void tell_closed_rounds();
+  void doubt_uploads();
   Result<bool> after(const Status& status);  // waits out what may pass
   Status train(const role::trainer::Train& action);
   Status same_class();
@@ -61,9 +60,6 @@ class Volunteer {
                     const TrainDone& done);
   Result<Bytes> encode(const role::trainer::Train& action, const fs::path& base,
                        std::vector<float>& residual) const;
-  Result<Bytes> dishonest(const exact::Codec& codec, const exact::Provenance& provenance,
-                          std::span<const float> before, std::span<const float> trained,
-                          std::vector<float>& residual) const;
   Status publish(const fold::Contribution& act);
   void count_posted(const Posted& posted);
 
@@ -80,6 +76,7 @@ class Volunteer {
   std::unique_ptr<TrainerProcess> trainer_;
   TrainerHello hello_;
   role::TrainerFacts facts_;
+  std::set<RecordId> states_sent_;  // contributions whose states the hub has taken
   std::size_t rounds_told_ = 0;
   std::int64_t rounds_here_ = 0;
   std::int64_t tokens_before_ = 0;  // of this round's training
@@ -165,6 +162,15 @@ void Volunteer::tell_closed_rounds() {
   }
 }
 
+// What the hub took may be lost with an older copy of it. Where that is still waited for, the mind
+// has it revealed again, which costs a question where nothing is lost.
+void Volunteer::doubt_uploads() {
+  if (!session_.look_again_due()) return;
+  if (facts_.uploaded_round == session_.run().round.number) facts_.uploaded_round.reset();
+  for (const RecordId& contribution : states_sent_) facts_.states_done.erase(contribution);
+  states_sent_.clear();
+}
+
 // A record on its way when the last process ended: it is sent if its round still takes it, and
 // forgotten otherwise; the log then still knows the states before it, which are kept.
 Status Volunteer::resume() {
@@ -205,6 +211,7 @@ Result<Stats> Volunteer::run() {
   }
   for (;;) {
     tell_closed_rounds();
+    doubt_uploads();
     session_.stats.round = session_.run().phase == fold::Phase::finished
                                ? static_cast<std::int64_t>(session_.run().history.size())
                                : session_.run().round.number;
@@ -274,6 +281,7 @@ Result<bool> Volunteer::act(const role::trainer::Reveal& action) {
   if (uploaded || uploaded.error().code == ErrorCode::refused ||
       uploaded.error().code == ErrorCode::not_found) {
     facts_.uploaded_round = action.round;
+    session_.sent();
     if (!uploaded) session_.tell(Event::Kind::note, uploaded.error().message);
     return true;
   }
@@ -290,6 +298,11 @@ Result<bool> Volunteer::act(const role::trainer::RevealStates& action) {
   const auto take = [&](const char* kind, const std::optional<Digest>& digest,
                         std::string_view type) -> Status {
     if (!digest) return ok();
+    if (action.named) {  // perhaps for the second time
+      const auto there = session_.blobs().hub_has({*digest, 0, std::string(type)});
+      if (!there) return there.error();
+      if (*there) return ok();
+    }
     const auto bytes = store::read_file(state_path(kind, *digest).string(), kStateBytesMax);
     if (!bytes || sha256(*bytes) != *digest) {
       return fail(ErrorCode::not_found, "the states that an audit asks for are not here any more");
@@ -300,6 +313,10 @@ Result<bool> Volunteer::act(const role::trainer::RevealStates& action) {
   Status taken = take("ef", action.error_feedback, fold::kErrorFeedbackType);
   if (taken) taken = take("opt", action.optimizer, fold::kOptimizerType);
   if (taken) taken = take("ef", action.error_feedback_after, fold::kErrorFeedbackType);
+  if (!taken && taken.error().code == ErrorCode::unavailable) {
+    facts_.states_done.erase(action.contribution);
+    return after(taken);
+  }
   if (!taken && taken.error().code != ErrorCode::not_found) return taken.error();
   if (!taken) {
     session_.tell(Event::Kind::note, taken.error().message);
@@ -318,6 +335,8 @@ Result<bool> Volunteer::act(const role::trainer::RevealStates& action) {
     }
     static_cast<void>(session_.blobs().remove(state.digest));
   }
+  states_sent_.insert(action.contribution);
+  session_.sent();
   return true;
 }
 
@@ -442,36 +461,6 @@ Status Volunteer::train(const role::trainer::Train& action) {
   return contribute(action, *base, *done);
 }
 
-Result<Bytes> Volunteer::dishonest(const exact::Codec& codec, const exact::Provenance& provenance,
-                                   std::span<const float> before, std::span<const float> trained,
-                                   std::vector<float>& residual) const {
-  if (options_.misbehave == Misbehave::sign_flip) {
-    return encode_contribution(codec, provenance, trained, before, residual);
-  }
-  if (options_.misbehave == Misbehave::malformed) {
-    residual.assign(before.size(), 0.0F);
-    return to_bytes("this is no delta");
-  }
-  if (options_.misbehave == Misbehave::amplified) {
-    std::vector<float> further(before.size());
-    for (std::size_t i = 0; i < further.size(); ++i) {
-      further[i] = before[i] + 1.5F * (trained[i] - before[i]);
-    }
-    return encode_contribution(codec, provenance, before, further, residual);
-  }
-  Rng rng(provenance.base);  // noise: uniform, of the same norm
-  std::vector<float> noise(before.size());
-  double wanted = 0, got = 0;
-  for (std::size_t i = 0; i < noise.size(); ++i) {
-    noise[i] = static_cast<float>(static_cast<double>(rng.next() >> 11) * 0x1p-53 - 0.5);
-    wanted += std::pow(double{before[i]} - trained[i], 2);
-    got += std::pow(double{noise[i]}, 2);
-  }
-  const auto scale = static_cast<float>(std::sqrt(wanted / std::max(got, 1e-30)));
-  for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = before[i] - scale * noise[i];
-  return encode_contribution(codec, provenance, before, noise, residual);
-}
-
 Result<Bytes> Volunteer::encode(const role::trainer::Train& action, const fs::path& base,
                                 std::vector<float>& residual) const {
   const auto codec = codec_of(session_.run().recipe.codec);
@@ -484,17 +473,9 @@ Result<Bytes> Volunteer::encode(const role::trainer::Train& action, const fs::pa
   if (!before_flat) return before_flat.error();
   const auto trained_flat = format::flat_weights(session_.layout(), trained->bytes());
   if (!trained_flat) return trained_flat.error();
-  switch (options_.misbehave) {
-    case Misbehave::sign_flip:
-    case Misbehave::noise:
-    case Misbehave::malformed:
-    case Misbehave::amplified:
-      return dishonest(*codec, {action.base, session_.me()}, *before_flat, *trained_flat, residual);
-    case Misbehave::none:
-    case Misbehave::withhold:
-    case Misbehave::lazy:
-    case Misbehave::other_data:
-      break;
+  if (forges_delta(options_.misbehave)) {
+    return forged_delta(options_.misbehave, *codec, {action.base, session_.me()}, *before_flat,
+                        *trained_flat, residual);
   }
   return encode_contribution(*codec, {action.base, session_.me()}, *before_flat, *trained_flat,
                              residual);

@@ -7,29 +7,14 @@
 // reached the log counts, any other is rolled back to the last one that did.
 #pragma once
 
-#include <string>
-
 #include "base/result.h"
+#include "node/misbehave.h"
 #include "node/observer.h"
 #include "node/role_options.h"
 #include "port/clock.h"
 #include "port/wire.h"
 
 namespace harambee::node {
-
-// For tests, lessons and demonstrations of the defence: what a dishonest volunteer sends.
-enum class Misbehave {
-  none,
-  sign_flip,  // the opposite of its pseudo-gradient
-  noise,      // random numbers of the same norm
-  withhold,   // commits and never reveals
-  malformed,  // bytes that are no delta
-  // What no score shows, and an audit does:
-  lazy,        // half of the inner steps, and says all
-  other_data,  // trains on other shards than its own
-  amplified,   // one and a half times its pseudo-gradient
-};
-[[nodiscard]] Result<Misbehave> parse_misbehave(const std::string& text);  // "sign-flip", …
 
 struct VolunteerOptions {
   RoleOptions role;

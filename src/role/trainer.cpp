@@ -37,11 +37,17 @@ Action in_commit(const fold::LogState& log, const fold::RunState& run, const fol
   return train(run, member);
 }
 
-Action in_score(const fold::RunState& run, const fold::Member& member, const TrainerFacts& facts) {
+// Until the close the blob is needed: validators score it, and the coordinator adds it up.
+Action after_commit(const fold::RunState& run, const fold::Member& member,
+                    const TrainerFacts& facts) {
+  const bool closing = run.phase == fold::Phase::closing;
   const fold::Committed* mine =
       run.has_contributed(member) ? run.contribution_of(member.key) : nullptr;
-  if (!mine) return Wait{"the round began without us; waiting for the next"};
-  if (facts.uploaded_round == run.round.number) return Wait{"waiting for the validators"};
+  if (mine == nullptr || facts.uploaded_round == run.round.number) {
+    if (closing) return Wait{"waiting for the coordinator to close the round"};
+    return mine ? Wait{"waiting for the validators"}
+                : Wait{"the round began without us; waiting for the next"};
+  }
   return Reveal{run.round.number, mine->act.delta, run.round.phase_ms + run.recipe.reveal_ms};
 }
 
@@ -108,9 +114,8 @@ Action decide_trainer(const fold::LogState& log, const fold::RunState& run, cons
     case fold::Phase::commit:
       return in_commit(log, run, *member, facts);
     case fold::Phase::score:
-      return in_score(run, *member, facts);
     case fold::Phase::closing:
-      return Wait{"waiting for the coordinator to close the round"};
+      return after_commit(run, *member, facts);
     case fold::Phase::finished:
       break;
   }

@@ -18,7 +18,8 @@ struct TrainerFacts {
   bool join_sent = false;
   // The newest round for which a contribution was sent (logged, in flight, or refused).
   std::optional<std::int64_t> attempted_round = {};
-  // The newest round whose blob has been uploaded completely.
+  // The newest round whose blob the hub has, as far as we know: whoever has reason to doubt that
+  // forgets it, and is told to reveal the blob again while its round is open.
   std::optional<std::int64_t> uploaded_round = {};
   // Contributions whose states before have been uploaded, or are not here any more.
   std::set<RecordId> states_done = {};
@@ -48,7 +49,7 @@ struct Train {
   std::optional<Digest> optimizer;
   std::int64_t commit_deadline_ms = 0;  // log time
 };
-// Upload the blob: the commit phase is over.
+// Upload the blob, unless the hub has it: the commit phase is over, the round is not.
 struct Reveal {
   std::int64_t round = 0;
   BlobRef delta;

@@ -29,6 +29,7 @@ struct Actor {
   RoleOptions role() const {
     RoleOptions options{kHubUrl, "tiny", dir, key_of(name), fake_trainer(),
                         1,       {},     0,   2'000,        30'000};
+    options.look_again_ms = look_again_ms;
     return options;
   }
   void volunteer(Misbehave misbehave = Misbehave::none) {
@@ -72,6 +73,7 @@ struct Actor {
   StoppableClock clock;
   Observer observer;
   std::int64_t rounds_max = 0;
+  std::int64_t look_again_ms = 3'600'000;
   std::string trainer_mode = "good";
   std::optional<Result<Stats>> result;
   std::thread thread;

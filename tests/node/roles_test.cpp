@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <set>
 #include <thread>
 
@@ -40,6 +39,8 @@ TEST_F(RolesTest, TrainARunToItsEnd) {
   }
   for (const char* who : {"ada", "ben", "validator", "coordinator"}) expect_no_refusals(run, who);
   EXPECT_GE(steps, 9);
+  // A blob that is not lost is asked for when it is sent, and never again.
+  EXPECT_EQ(ada.wire.asked("HEAD /blobs/"), 3);
   const Stats& stats = ada.result->value();
   EXPECT_EQ(stats.rounds, 3);
   EXPECT_EQ(stats.accepted, 3);

@@ -94,7 +94,7 @@ TEST_F(Minds, ATrainerGoesOnFromItsOwnStates) {
   EXPECT_EQ(train.optimizer, digest_of("opt t1 0"));
 }
 
-TEST_F(Minds, ATrainerRevealsItsBlobInTheScorePhaseOnly) {
+TEST_F(Minds, ATrainerRevealsItsBlobBetweenTheCommitAndTheClose) {
   to_commit();
   swarm.contribute({"t1", "t2"});
   EXPECT_TRUE(is<trainer::Wait>(t("t1")));
@@ -107,6 +107,14 @@ TEST_F(Minds, ATrainerRevealsItsBlobInTheScorePhaseOnly) {
   EXPECT_TRUE(is<trainer::Wait>(t("t1", {.uploaded_round = 0})));
   swarm.join({"t3"});
   EXPECT_TRUE(is<trainer::Wait>(t("t3")));
+  // Whoever doubts that the hub still has it reveals it again, as long as somebody waits for it.
+  for (const char* who : {"v1", "v2", "v3"}) swarm.give_score(who, swarm.score());
+  ASSERT_EQ(swarm.run().phase, fold::Phase::closing);
+  EXPECT_TRUE(is<trainer::Reveal>(t("t1")));
+  EXPECT_TRUE(is<trainer::Wait>(t("t1", {.uploaded_round = 0})));
+  EXPECT_TRUE(is<trainer::Wait>(t("t3")));
+  swarm.give_close(swarm.close());
+  EXPECT_FALSE(is<trainer::Reveal>(t("t1")));
 }
 
 TEST_F(Minds, ATrainerDoesNotTrainForAFullRound) {
