@@ -33,16 +33,9 @@ std::vector<KeyId> auditors_of(const RunState& run, const KeyId& author) {
 }
 
 std::optional<std::size_t> position_of(const RunState& run, const ClosedContribution& one) {
-  for (const std::size_t position : run.members.at(one.author).audits) {
-    if (run.audits[position].contribution.id == one.place.id) return position;
-  }
-  return std::nullopt;
-}
-
-// Null: there is none.
-const AuditCase* case_of(const RunState& run, const ClosedContribution& one) {
-  const std::optional<std::size_t> position = position_of(run, one);
-  return position ? &run.audits[*position] : nullptr;
+  const AuditCase* audit = run.audit_of(one.author, one.place.id);
+  if (!audit) return std::nullopt;
+  return static_cast<std::size_t>(audit - run.audits.data());
 }
 
 void begin_phase(AuditCase& audit, const Context& context, AuditPhase phase) {
@@ -131,7 +124,7 @@ Objection audit_objection(const RunState& run, const KeyId& author, const Audit&
   if (Objection objection = contribution_objection(one)) return objection;
   if (one->author == author) return "nobody audits itself";
   if (Objection objection = result_objection(act, *one)) return objection;
-  const AuditCase* audit = case_of(run, *one);
+  const AuditCase* audit = run.audit_of(one->author, one->place.id);
   if (audit && audit->answer_of(author)) return "the author has answered already";
   const bool asked = audit && audit->phase != AuditPhase::ended && audit->asks(author);
   if (!asked) return unasked_objection(act, *one, audit);
@@ -148,7 +141,7 @@ Objection object_to_dispute(const RunState& run, const KeyId& author, const Disp
   const ClosedContribution* one = run.closed_contribution(act.round, act.contribution);
   if (Objection objection = contribution_objection(one)) return objection;
   if (auditors_of(run, one->author).empty()) return "the run has no auditor for it";
-  const AuditCase* audit = case_of(run, *one);
+  const AuditCase* audit = run.audit_of(one->author, one->place.id);
   if (one->author == author) {
     if (!audit || audit->end != AuditEnd::accused) return "nobody holds it against its author";
     if (audit->redone) return "it has been done again already";
