@@ -1,4 +1,6 @@
 // Who was checked by training it again, and who was found to lie.
+#include <vector>
+
 #include "hub/view_parts.h"
 
 namespace harambee::hub {
@@ -45,21 +47,18 @@ Json near_json() {
                     {"distance_max", fold::kNearDistanceMax.str()}};
 }
 
-// Those of which `counts` is true.
-template <typename Counts>
-Json audits_page(const fold::RunState& run, const Counts& counts) {
+using Audits = std::vector<const fold::AuditCase*>;  // newest first
+
+Json audits_page(const Audits& audits) {
   JsonArray rows;
-  std::uint64_t total = 0;
   std::int64_t convicted = 0, open = 0, passed = 0;
-  for (auto audit = run.audits.rbegin(); audit != run.audits.rend(); ++audit) {
-    if (!counts(*audit)) continue;
-    ++total;
+  for (const fold::AuditCase* audit : audits) {
     if (rows.size() < kAuditsShown) rows.push_back(one_audit_json(*audit));
     convicted += audit->end == fold::AuditEnd::convicted ? 1 : 0;
     open += audit->phase == fold::AuditPhase::ended ? 0 : 1;
     passed += audit->end == fold::AuditEnd::passed ? 1 : 0;
   }
-  Json page = page_json(std::move(rows), 0, total);
+  Json page = page_json(std::move(rows), 0, audits.size());
   page.object()->emplace("convicted", convicted);
   page.object()->emplace("near", near_json());
   page.object()->emplace("open", open);
@@ -70,16 +69,26 @@ Json audits_page(const fold::RunState& run, const Counts& counts) {
 }  // namespace
 
 Json audits_json(const fold::RunState& run) {
-  return audits_page(run, [](const fold::AuditCase&) { return true; });
+  Audits all;
+  for (auto audit = run.audits.rbegin(); audit != run.audits.rend(); ++audit) {
+    all.push_back(&*audit);
+  }
+  return audits_page(all);
 }
 
 Json audits_of_json(const fold::RunState& run, const KeyId& author) {
-  return audits_page(run, [&](const fold::AuditCase& audit) { return audit.author == author; });
+  Audits theirs;
+  if (const fold::Member* member = run.member(author)) {
+    for (auto at = member->audits.rbegin(); at != member->audits.rend(); ++at) {
+      theirs.push_back(&run.audits[*at]);
+    }
+  }
+  return audits_page(theirs);
 }
 
 Json audit_json(const fold::RunState& run, const KeyId& author, const RecordId& contribution) {
   const fold::AuditCase* one = run.audit_of(author, contribution);
-  return audits_page(run, [&](const fold::AuditCase& audit) { return &audit == one; });
+  return audits_page(one ? Audits{one} : Audits{});
 }
 
 Json liars_json(const fold::RunState& run) {
