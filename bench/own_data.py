@@ -17,7 +17,6 @@ import base64
 import json
 import os
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -25,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
-from harness import Swarm, count, kill_all, wait_until  # noqa: E402
+from harness import Swarm, count, measure, wait_until  # noqa: E402
 
 RECIPE = """
 rounds = {rounds}
@@ -192,17 +191,7 @@ def as_text(said):
 
 def main():
     wanted = options()
-    with tempfile.TemporaryDirectory(prefix="harambee-own-data-") as folder:
-        try:
-            said = result(Path(folder), wanted)
-        except AssertionError as error:
-            raise SystemExit(f"FAILED: {error}") from None
-        finally:
-            kill_all()
-    if wanted.json:
-        print(json.dumps(said))
-    else:
-        as_text(said)
+    measure("own-data", wanted, result, as_text)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,16 @@ torch. --verify does all audits once more afterwards, with `harambee verify --au
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
-from harness import Swarm, check, count, kill_all, run_json, some_text, wait_until  # noqa: E402
+from harness import Swarm, check, count, measure, run_json, some_text, wait_until  # noqa: E402
 
 RECIPE = """
 rounds = {rounds}
@@ -220,17 +218,7 @@ def main():
     wanted = options()
     if subprocess.run([wanted.torch, "-c", "import torch"], capture_output=True).returncode != 0:
         raise SystemExit(f"{wanted.torch} has no torch (apt-get install python3-torch, or --torch PYTHON)")
-    with tempfile.TemporaryDirectory(prefix="harambee-torch-run-") as folder:
-        try:
-            said = result(Path(folder), wanted)
-        except AssertionError as error:
-            raise SystemExit(f"FAILED: {error}") from None
-        finally:
-            kill_all()
-    if wanted.json:
-        print(json.dumps(said))
-    else:
-        as_text(said)
+    measure("torch-run", wanted, result, as_text)
 
 
 if __name__ == "__main__":

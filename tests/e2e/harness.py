@@ -290,6 +290,21 @@ class Swarm:
         return json.loads(done.stdout.strip().splitlines()[-1]).get("phase") == "finished"
 
 
+def measure(name, wanted, result, as_text):
+    """Of a script in bench/: result(folder, wanted) in a folder of its own, told as wanted.json says."""
+    with tempfile.TemporaryDirectory(prefix=f"harambee-{name}-") as folder:
+        try:
+            said = result(Path(folder), wanted)
+        except AssertionError as error:
+            raise SystemExit(f"FAILED: {error}") from None
+        finally:
+            kill_all()
+    if wanted.json:
+        print(json.dumps(said))
+    else:
+        as_text(said)
+
+
 def main(test):
     try:
         test()

@@ -79,6 +79,13 @@ fold::Recipe patient_recipe() {
 
 class LostBlob : public RolesTest, public ::testing::WithParamInterface<Sign> {
  protected:
+  void train(Actor& coordinator, Actor& ada) {
+    coordinator.coordinator();
+    actor("validator").validator();
+    ada.volunteer();
+    actor("ben").volunteer();
+    finish();
+  }
   void finish() {
     for (Actor& each : actors_) each.expect_success();
     EXPECT_EQ(run_state().phase, fold::Phase::finished);
@@ -91,11 +98,7 @@ TEST_P(LostBlob, OfAContributionThatIsBeingAddedUp) {
   Actor& ada = actor("ada");
   Loss loss(hub_, ada, GetParam(), 0);
   loss.when_asked_by(coordinator);  // validators have scored it then
-  coordinator.coordinator();
-  actor("validator").validator();
-  ada.volunteer();
-  actor("ben").volunteer();
-  finish();
+  train(coordinator, ada);
   loss.expect_sent_again();
 }
 
@@ -105,11 +108,7 @@ TEST_P(LostBlob, OfAnUpdateThatEverybodyWaitsFor) {
   Actor& ada = actor("ada");
   Loss loss(hub_, coordinator, GetParam(), 0);
   loss.when_asked_by(ada);
-  coordinator.coordinator();
-  actor("validator").validator();
-  ada.volunteer();
-  actor("ben").volunteer();
-  finish();
+  train(coordinator, ada);
   loss.expect_sent_again();
 }
 
